@@ -167,7 +167,7 @@ class Frame:
     ended: tuple[int, ...] = ()
     canvas: Image | None = None
     model: Model | None = None
-    dropped: Mapping[str, int] = NOTHING
+    dropped: Mapping[str, int] = field(default_factory=lambda: NOTHING)
     stages_ms: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
