@@ -1,0 +1,218 @@
+"""COCO instance files: pictures with masks of the classes that are asked for.
+
+Masks may be polygons, compressed or uncompressed RLE. Crowd regions become the sample's
+``ignore``; categories that are not asked for are background.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as rle
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.errors import SourceError, SourceUnavailable, UnsupportedMedia
+
+from .sample import Picture, Sample
+
+Choice = Literal["all", "with", "without"]
+
+
+class ImageRecord(BaseModel):
+    """One picture: ``file_name`` is relative to the picture folder, sizes in px."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    file_name: str
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+
+
+class AnnotationRecord(BaseModel):
+    """One instance, or (``iscrowd``) a region with many of them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    image_id: int
+    category_id: int
+    segmentation: list[list[float]] | dict[str, Any]
+    iscrowd: int = 0
+
+
+class CategoryRecord(BaseModel):
+    """A category's number and name in this file."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: int
+    name: str
+
+
+class InstanceFile(BaseModel):
+    """The parts of a COCO instance file that we use."""
+
+    model_config = ConfigDict(frozen=True)
+
+    images: tuple[ImageRecord, ...]
+    annotations: tuple[AnnotationRecord, ...]
+    categories: tuple[CategoryRecord, ...]
+
+
+class CocoPictures:
+    """The pictures of a COCO instance file as samples; decoded pictures are kept in memory.
+
+    ``classes``: the network's class names, found in the file by name (a name that the file lacks
+    simply has no instances there). ``choose``: all pictures, or only those with, or without, an
+    instance (or crowd) of these classes. Use an object from one thread at a time.
+
+    :raises SourceError: when the file is missing, is not a COCO instance file, or has none of the
+        classes.
+    """
+
+    def __init__(
+        self, path: Path, folder: Path, classes: Sequence[str], *, choose: Choice = "all"
+    ) -> None:
+        self.path, self.folder = path, folder
+        content = read_instances(path)
+        self._indices = _match(content, classes, path)
+        self._annotations: dict[int, list[AnnotationRecord]] = defaultdict(list)
+        for record in content.annotations:
+            if record.category_id in self._indices:
+                self._annotations[record.image_id].append(record)
+        self.images = tuple(image for image in content.images if self._is_chosen(image, choose))
+        self._pictures: dict[int, Picture] = {}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def _is_chosen(self, image: ImageRecord, choose: Choice) -> bool:
+        return choose == "all" or (choose == "with") == (image.id in self._annotations)
+
+    def picture(self, index: int) -> Picture:
+        """One picture, BGR uint8 (H, W, 3); not to be written to.
+
+        :raises SourceError: when it is missing, broken or of another size than the file says.
+        """
+        if index not in self._pictures:
+            self._pictures[index] = read_picture(self.folder, self.images[index])
+        return self._pictures[index]
+
+    def sample(self, index: int) -> Sample:
+        """One picture with its masks, at its own resolution; its image is not to be written to."""
+        image = self.picture(index)
+        size = image.shape[:2]
+        ignore = np.zeros(size, np.bool_)
+        masks, classes = [], []
+        for record in self._annotations.get(self.images[index].id, ()):
+            bits = self._decode(record, size)
+            if record.iscrowd:
+                ignore |= bits.view(np.bool_)
+            elif bits.any():
+                masks.append(bits)
+                classes.append(self._indices[record.category_id])
+        stack = np.stack(masks) if masks else np.zeros((0, *size), np.uint8)
+        return Sample(image, stack, np.array(classes, np.int64), ignore)
+
+    def _decode(self, record: AnnotationRecord, size: tuple[int, int]) -> NDArray[np.uint8]:
+        try:
+            return decode_segmentation(record.segmentation, size)
+        except (ValueError, TypeError, KeyError) as error:
+            raise SourceError(
+                where=f"{self.path}: picture {record.image_id}",
+                wanted=f"polygons or an RLE for a picture of {list(size)} px",
+                got=str(error),
+                remedy="Correct or remove this annotation.",
+            ) from error
+
+
+def read_instances(path: Path) -> InstanceFile:
+    """Read and check a COCO instance file.
+
+    :raises SourceError: naming what is wrong with it.
+    """
+    try:
+        return InstanceFile.model_validate(json.loads(path.read_text()))
+    except OSError as error:
+        raise SourceUnavailable(
+            where=str(path),
+            wanted="a COCO instance file",
+            got=error.strerror or type(error).__name__,
+            remedy="Give the path of the annotation file.",
+        ) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        got = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+        raise _not_coco(path, f"{error.error_count()} mistakes, first {got}") from error
+    except ValueError as error:  # JSON and text decoding
+        raise _not_coco(path, str(error)) from error
+
+
+def read_picture(folder: Path, image: ImageRecord) -> Picture:
+    """Decode a picture as it is stored, without turning it by its EXIF flag.
+
+    :raises SourceError: when it is missing, broken or of another size than announced.
+    """
+    path = folder / image.file_name
+    if not path.is_file():
+        raise SourceUnavailable(
+            where=str(path),
+            wanted="a picture named by the annotation file",
+            got="no such file",
+            remedy="Give the folder that the file names are relative to.",
+        )
+    decoded = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    got = "bytes that cannot be decoded" if decoded is None else list(decoded.shape[:2])
+    if decoded is None or got != [image.height, image.width]:
+        raise UnsupportedMedia(
+            where=str(path),
+            wanted=f"a picture of [height, width] {[image.height, image.width]} px",
+            got=str(got),
+            remedy="Use the pictures that belong to this annotation file.",
+        )
+    return np.asarray(decoded, np.uint8)
+
+
+def decode_segmentation(
+    segmentation: list[list[float]] | dict[str, Any], size: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Polygons or an RLE as a dense mask (H, W) of 0 and 1.
+
+    :raises ValueError: when an RLE has another size than ``size``, or broken runs.
+    """
+    if isinstance(segmentation, dict):
+        if tuple(segmentation["size"]) != size:
+            raise ValueError(f"an RLE of size {segmentation['size']}")
+        if isinstance(segmentation["counts"], list):
+            segmentation = rle.frPyObjects(segmentation, *size)
+        return np.ascontiguousarray(rle.decode(segmentation))
+    if not segmentation:
+        return np.zeros(size, np.uint8)
+    merged = rle.merge(rle.frPyObjects(segmentation, *size))
+    return np.ascontiguousarray(rle.decode(merged))
+
+
+def _match(content: InstanceFile, classes: Sequence[str], path: Path) -> dict[int, int]:
+    indices = {c.id: classes.index(c.name) for c in content.categories if c.name in classes}
+    if not indices:
+        raise SourceError(
+            where=str(path),
+            wanted=f"one of the classes {', '.join(classes)}",
+            got=", ".join(category.name for category in content.categories) or "no categories",
+            remedy="Name classes that the file has.",
+        )
+    return indices
+
+
+def _not_coco(path: Path, got: str) -> SourceError:
+    return SourceError(
+        where=str(path),
+        wanted="a COCO instance file: images, annotations, categories",
+        got=got,
+        remedy="Correct the file or give another.",
+    )
