@@ -3,7 +3,17 @@
 Needs only numpy and pycocotools: it is part of what a subscriber installs.
 """
 
+from .decoding import (
+    Envelope,
+    Message,
+    decode,
+    decode_header,
+    decode_welcome,
+    open_envelope,
+    unpack,
+)
 from .encoding import encode, encode_body, encode_header
+from .status import Status, Totals, Welcome, encode_status, encode_welcome
 from .topics import (
     FRAME_KINDS,
     PICTURES,
@@ -23,12 +33,24 @@ __all__ = [
     "RECORDS",
     "VERSION",
     "WELCOME",
+    "Envelope",
     "FrameKind",
     "Kind",
+    "Message",
+    "Status",
+    "Totals",
+    "Welcome",
     "check_stream",
+    "decode",
+    "decode_header",
+    "decode_welcome",
     "encode",
     "encode_body",
     "encode_header",
+    "encode_status",
+    "encode_welcome",
+    "open_envelope",
     "stream_topics",
     "topic",
+    "unpack",
 ]

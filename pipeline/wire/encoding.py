@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import WireError
 from ..frame import Frame, Image, Instances, Model, TrackState
-from .topics import VERSION, FrameKind, check_stream, topic
+from .topics import PICTURES, VERSION, FrameKind, check_stream, topic
 
 STATE_NAMES = {state: state.name.lower() for state in TrackState}
 
@@ -46,7 +46,7 @@ def encode_header(
     :raises WireError: when the frame cannot be put into a header.
     """
     check_stream(frame.stream)
-    start = {
+    start: dict[str, object] = {
         "v": VERSION,
         "kind": kind,
         "publisher": publisher,
@@ -55,6 +55,8 @@ def encode_header(
         "seq": frame.seq,
         "pseq": pseq,
     }
+    if kind in PICTURES:
+        start["picture"] = _picture(frame.canvas if kind == "annotated" else frame.image)
     body = encode_body(frame) if body is None else body
     return f"{dump(start, frame.stream)[:-1]},{body[1:]}".encode("ascii")
 
@@ -89,6 +91,12 @@ def dump(fields: dict[str, Any], where: str) -> str:
             got=str(error),
             remedy="Look for a network or a stage that makes NaN or infinity.",
         ) from error
+
+
+def _picture(image: Image | None) -> dict[str, object] | None:
+    if image is None:
+        return None
+    return {"format": "jpeg", "width": image.width, "height": image.height}
 
 
 def _time(frame: Frame) -> dict[str, object]:

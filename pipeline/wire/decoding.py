@@ -1,0 +1,198 @@
+"""Bytes as a Message, strictly: whatever comes from a socket either is one or raises WireError.
+
+Fields and parts that this version does not know are ignored. Sizes are bounded before anything is
+allocated, so that a short message cannot ask for much memory.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import NoReturn, get_args
+
+import numpy as np
+
+from ..errors import Truncated, UnsupportedVersion
+from ..frame import ClockName, Frame, Image
+from .fields import REMEDY, Fields, wrong
+from .instances import LONGEST_SIDE_PX, MOST_INSTANCES, instances_of, model_of
+from .status import Status, Welcome, status_of
+from .topics import PICTURES, VERSION, WELCOME, FrameKind, Kind, check_stream, topic
+
+INT64_LOW = -(2**63)
+
+
+@dataclass(frozen=True)
+class Envelope:
+    """What every header has: enough to route a message and to account for it."""
+
+    kind: Kind
+    publisher: str
+    stream: str
+    pseq: int
+    fields: Fields
+
+
+@dataclass(frozen=True)
+class Message:
+    """One message. ``frame`` for the kinds meta, annotated and image; ``status`` for status.
+
+    ``header``: the bytes as they came, with all fields, also the unknown ones.
+    A frame's ``captured_ns`` is 0: the publisher's monotonic clock means nothing here.
+    """
+
+    kind: Kind
+    publisher: str
+    stream: str
+    pseq: int
+    header: bytes
+    frame: Frame | None = None
+    status: Status | None = None
+
+
+def decode(parts: Sequence[bytes]) -> Message:
+    """A message from its parts: topic, header and, for pictures, the JPEG file.
+
+    :raises UnsupportedVersion: for a header of another protocol version.
+    :raises Truncated: when a part or a field is missing.
+    :raises WireError: for anything else that is not a message of this protocol.
+    """
+    envelope = open_envelope(parts)
+    return unpack(envelope, parts)
+
+
+def decode_header(header: bytes) -> Message:
+    """A message from its header alone, such as a line of a recording. Pictures stay empty.
+
+    :raises WireError: as ``decode``.
+    """
+    return _message(_envelope(header), header, None)
+
+
+def open_envelope(parts: Sequence[bytes]) -> Envelope:
+    """Check a message's outside: its parts, version, kind, stream, and that topic and header agree.
+
+    :raises WireError: as ``decode``.
+    """
+    if len(parts) < 2:
+        raise _missing(f"message of {len(parts)} parts", "a topic and a header")
+    envelope = _envelope(parts[1])
+    if parts[0] != topic(envelope.stream, envelope.kind):
+        wanted = f"the topic of stream {envelope.stream!r}, kind {envelope.kind!r}"
+        raise wrong("topic", wanted, repr(parts[0]))
+    if envelope.kind in PICTURES and len(parts) < 3:
+        raise _missing(f"message of kind {envelope.kind}", "a picture as the third part")
+    return envelope
+
+
+def unpack(envelope: Envelope, parts: Sequence[bytes]) -> Message:
+    """The rest of a message whose envelope was opened.
+
+    :raises WireError: as ``decode``.
+    """
+    picture = parts[2] if envelope.kind in PICTURES else None
+    if picture is not None and not picture.startswith(b"\xff\xd8"):
+        raise wrong("picture", "a JPEG file", f"{len(picture)} bytes that are none")
+    return _message(envelope, parts[1], picture)
+
+
+def decode_welcome(part: bytes) -> Welcome:
+    """A publisher's welcome.
+
+    :raises WireError: as ``decode``.
+    """
+    fields = _parse(part.removeprefix(WELCOME))
+    return Welcome(fields.text("publisher"), fields.text("pictures"))
+
+
+def _parse(header: bytes) -> Fields:
+    """A header as JSON of this protocol's version."""
+    try:
+        value = json.loads(header.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise wrong("header", "JSON", f"{len(header)} bytes that are none: {error}") from error
+    fields = Fields(value, "header")
+    version = fields.take("v")
+    if version != VERSION or not isinstance(version, int):
+        raise UnsupportedVersion(
+            where="header",
+            wanted=f"protocol version {VERSION}",
+            got=repr(version)[:20],
+            remedy="Install the client that belongs to the publisher.",
+        )
+    return fields
+
+
+def _envelope(header: bytes) -> Envelope:
+    fields = _parse(header)
+    kind: Kind | None = next((k for k in get_args(Kind) if k == fields.take("kind")), None)
+    if kind is None:
+        raise wrong("header.kind", f"one of {', '.join(get_args(Kind))}", fields.take("kind"))
+    stream = fields.text("stream")
+    check_stream(stream)
+    return Envelope(kind, fields.text("publisher"), stream, fields.integer("pseq"), fields)
+
+
+def _message(envelope: Envelope, header: bytes, picture: bytes | None) -> Message:
+    kind, fields = envelope.kind, envelope.fields
+    same = (kind, envelope.publisher, envelope.stream, envelope.pseq, header)
+    if kind == "status":
+        return Message(*same, status=status_of(fields, envelope.stream))
+    return Message(*same, frame=_frame(fields, envelope.stream, kind, picture))
+
+
+def _frame(fields: Fields, stream: str, kind: FrameKind, picture: bytes | None) -> Frame:
+    time = fields.inner("time")
+    shown = None if picture is None else _picture(fields, picture)
+    instances = instances_of(fields)
+    return Frame(
+        stream=stream,
+        epoch=fields.integer("epoch"),
+        seq=fields.integer("seq"),
+        pts=time.integer("pts", low=INT64_LOW) if time.take("pts") is not None else None,
+        time_base=time.ratio("time_base"),
+        captured_ns=0,
+        captured_utc_ns=time.integer("captured_utc_ns", low=INT64_LOW),
+        clock=_clock(time),
+        image=shown if kind == "image" else None,
+        instances=instances,
+        ended=tuple(Fields({"track": t}, "header.ended").integer("track") for t in _ended(fields)),
+        canvas=shown if kind == "annotated" else None,
+        model=model_of(fields),
+        dropped=fields.counts("dropped"),
+        stages_ms=time.milliseconds("stages_ms"),
+    )
+
+
+def _ended(fields: Fields) -> list[object]:
+    return fields.items("ended", MOST_INSTANCES)
+
+
+def _clock(time: Fields) -> ClockName:
+    text = time.text("clock")
+    for name in get_args(ClockName):
+        if name == text:
+            known: ClockName = name
+            return known
+    raise wrong(time.path("clock"), f"one of {', '.join(get_args(ClockName))}", text)
+
+
+def _picture(fields: Fields, picture: bytes) -> Image:
+    size, image = fields.inner("picture"), fields.inner("image")
+    if size.text("format") != "jpeg":
+        raise wrong(size.path("format"), "jpeg", size.text("format"))
+    return Image(
+        "jpeg",
+        (np.frombuffer(picture, np.uint8),),
+        size.integer("width", 1, LONGEST_SIDE_PX),
+        size.integer("height", 1, LONGEST_SIDE_PX),
+        sample_aspect=image.ratio("sar") if image.has("sar") else Fraction(1),
+    )
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _missing(where: str, wanted: str) -> Truncated:
+    return Truncated(where=where, wanted=wanted, got="fewer", remedy=REMEDY)

@@ -1,0 +1,123 @@
+"""Taking typed values out of a JSON object that somebody else wrote.
+
+What is not asked for is ignored: fields may be added to the protocol at any time.
+"""
+
+from fractions import Fraction
+from typing import Any
+
+from ..errors import Truncated, WireError
+
+LARGEST = 2**63 - 1
+REMEDY = "The sender does not speak this protocol, or the message was damaged."
+SHOWN_CHARACTERS = 60
+
+
+class Fields:
+    """One JSON object and the path to it, for messages. All methods raise WireError."""
+
+    def __init__(self, value: object, where: str) -> None:
+        if not isinstance(value, dict):
+            raise wrong(where, "an object", value)
+        self._value: dict[str, Any] = value
+        self.where = where
+
+    def take(self, name: str) -> Any:
+        """The value of a field.
+
+        :raises Truncated: when it is missing.
+        """
+        if name not in self._value:
+            raise Truncated(
+                where=self.where, wanted=f"the field {name!r}", got="none", remedy=REMEDY
+            )
+        return self._value[name]
+
+    def has(self, name: str) -> bool:
+        """If the field is there and not null."""
+        return self._value.get(name) is not None
+
+    def path(self, name: str) -> str:
+        return f"{self.where}.{name}"
+
+    def inner(self, name: str) -> "Fields":
+        return Fields(self.take(name), self.path(name))
+
+    def text(self, name: str) -> str:
+        value = self.take(name)
+        if not isinstance(value, str):
+            raise wrong(self.path(name), "a string", value)
+        return value
+
+    def integer(self, name: str, low: int = 0, high: int = LARGEST) -> int:
+        return integer(self.take(name), self.path(name), low, high)
+
+    def number(self, name: str) -> float:
+        return number(self.take(name), self.path(name))
+
+    def items(self, name: str, longest: int) -> list[Any]:
+        value = self.take(name)
+        if not isinstance(value, list):
+            raise wrong(self.path(name), "an array", value)
+        if len(value) > longest:
+            raise wrong(self.path(name), f"up to {longest} items", f"{len(value)} items")
+        return value
+
+    def integers(self, name: str, count: int, low: int = 0, high: int = LARGEST) -> list[int]:
+        """An array of exactly ``count`` integers."""
+        values = self._exactly(name, count)
+        return [integer(value, self.path(name), low, high) for value in values]
+
+    def numbers(self, name: str, count: int) -> list[float]:
+        """An array of exactly ``count`` numbers."""
+        return [number(value, self.path(name)) for value in self._exactly(name, count)]
+
+    def counts(self, name: str) -> dict[str, int]:
+        """An object of counters."""
+        inner = self.inner(name)
+        return {key: inner.integer(key) for key in inner._value}
+
+    def milliseconds(self, name: str) -> dict[str, float]:
+        """An object of numbers."""
+        inner = self.inner(name)
+        return {key: inner.number(key) for key in inner._value}
+
+    def ratio(self, name: str) -> Fraction:
+        """A fraction above zero, as [numerator, denominator]."""
+        return Fraction(*self.integers(name, 2, low=1))
+
+    def _exactly(self, name: str, count: int) -> list[Any]:
+        values = self.items(name, longest=count)
+        if len(values) < count:
+            raise wrong(self.path(name), f"{count} items", f"{len(values)} items")
+        return values
+
+
+def integer(value: object, where: str, low: int, high: int) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise wrong(where, "an integer", value)
+    if not low <= value <= high:
+        raise wrong(where, f"an integer from {low} to {high}", value)
+    return value
+
+
+def number(value: object, where: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise wrong(where, "a number", value)
+    if not abs(value) < LARGEST:
+        raise wrong(where, "a finite number", value)
+    return float(value)
+
+
+def wrong(where: str, wanted: str, got: object) -> WireError:
+    """The error for a field that has another value than it may."""
+    shown = got if isinstance(got, str) else _shown(got)
+    return WireError(where=where, wanted=wanted, got=shown[:SHOWN_CHARACTERS], remedy=REMEDY)
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        return "a number of more than 64 bits"
+    if isinstance(value, dict | list):
+        return "an object" if isinstance(value, dict) else "an array"
+    return repr(value)
