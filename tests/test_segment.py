@@ -11,7 +11,6 @@ from pipeline.device import Compute, CpuLane, Lane, open_lane
 from pipeline.frame import Frame
 from pipeline.stage import ListInbox
 from stages.segment import SegmentSettings, SegmentStage
-
 from tests.tiny import TINY_MODEL, BrightSegmenter, frame
 
 
