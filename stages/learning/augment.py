@@ -17,17 +17,20 @@ LEAST_AREA_PX = 32
 LEAST_VISIBLE = 0.3
 """A thing of which less lies inside the canvas is not asked for."""
 UNCHANGED_SHARE = 0.25
-ZOOM = (0.8, 2.2)
+ZOOM = (0.8, 2.0)
 
 
 def random_view(rng: np.random.Generator, size: Canvas, canvas: Canvas) -> Matrix:
-    """Scale a picture of ``size`` relative to fitting ``canvas``, mirror and place it.
+    """Scale, mirror and place a picture of ``size``.
 
-    What is larger than the canvas is cut at a random place; what is smaller lies in the upper
-    left corner (as at use) or anywhere.
+    A share fits the canvas as at use; the others are scaled from somewhere between fitting and
+    covering it. What is larger than the canvas is cut at a random place; what is smaller lies in
+    the upper left corner (as at use) or anywhere.
     """
-    zoom = 1.0 if rng.random() < UNCHANGED_SHARE else float(np.exp(rng.uniform(*np.log(ZOOM))))
-    scale = zoom * min(canvas[0] / size[0], canvas[1] / size[1])
+    fitting, covering = sorted((canvas[0] / size[0], canvas[1] / size[1]))
+    scale = fitting
+    if rng.random() >= UNCHANGED_SHARE:
+        scale *= (covering / fitting) ** rng.random() * np.exp(rng.uniform(*np.log(ZOOM)))
     at_corner = rng.random() < 0.5
     offsets = []
     for length, room in zip(size, canvas, strict=True):
@@ -79,12 +82,12 @@ def settle(
 
 def recolour(rng: np.random.Generator, image: Picture) -> Picture:
     """Another exposure, contrast, white balance and saturation."""
-    gain = rng.uniform(0.75, 1.3) * rng.uniform(0.92, 1.08, 3)
-    gamma, lift = rng.uniform(0.75, 1.35), rng.uniform(-20, 20)
+    gain = rng.uniform(0.8, 1.2) * rng.uniform(0.94, 1.06, 3)
+    gamma, lift = rng.uniform(0.8, 1.25), rng.uniform(-15, 15)
     levels = (np.arange(256) / 255.0)[:, None] ** gamma * 255 * gain + lift
     table = np.clip(levels, 0, 255).astype(np.uint8)[:, None]
     toned = np.asarray(cv2.LUT(image, table), np.uint8)
-    saturation = rng.uniform(0.3, 1.4)
+    saturation = rng.uniform(0.4, 1.3)
     grey = cv2.cvtColor(cv2.cvtColor(toned, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
     mixed = cv2.addWeighted(toned, saturation, grey, 1 - saturation, 0)
     return np.asarray(mixed, np.uint8)

@@ -2,13 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from .coco import CocoPictures
 from .sample import Picture
 
 Matrix = NDArray[np.float64]
@@ -27,56 +25,6 @@ class Cutout:
     def area(self) -> float:
         """What the thing covers, px²."""
         return float(self.alpha.sum(dtype=np.int64)) / 255
-
-
-class Cutouts(Protocol):
-    """Where cut-outs come from."""
-
-    def draw(self, rng: np.random.Generator) -> Cutout:
-        """A random cut-out; its arrays may be shared and are not to be written to."""
-        ...
-
-
-class PictureCutouts:
-    """Instances of a COCO file that are whole: large, away from the picture's edge.
-
-    Finds its candidates when made (a decoding of all masks) and keeps their windows, not the
-    pictures. ``least_height_px``: smaller instances would be blurred when enlarged.
-    """
-
-    def __init__(self, pictures: CocoPictures, least_height_px: int = 64) -> None:
-        self._cutouts: list[Cutout] = []
-        for index in range(len(pictures)):
-            sample = pictures.sample(index)
-            for mask, label in zip(sample.masks, sample.classes.tolist(), strict=True):
-                x, y, w, h = cv2.boundingRect(mask)
-                if h >= least_height_px and _is_whole(mask, (x, y, w, h)):
-                    self._cutouts.append(_cut(sample.image, mask, (x, y, w, h), label))
-        if not self._cutouts:
-            raise ValueError(f"{pictures.path} has no whole instance to cut out")
-
-    def __len__(self) -> int:
-        return len(self._cutouts)
-
-    def draw(self, rng: np.random.Generator) -> Cutout:
-        """A random one of them."""
-        return self._cutouts[rng.integers(len(self._cutouts))]
-
-
-def _is_whole(mask: NDArray[np.uint8], box: tuple[int, int, int, int]) -> bool:
-    x, y, w, h = box
-    height, width = mask.shape
-    inside = x > 1 and y > 1 and x + w < width - 1 and y + h < height - 1
-    return inside and cv2.countNonZero(mask) > 0.25 * w * h
-
-
-def _cut(
-    image: Picture, mask: NDArray[np.uint8], box: tuple[int, int, int, int], label: int
-) -> Cutout:
-    x, y, w, h = box
-    x0, y0, x1, y1 = x - 2, y - 2, x + w + 2, y + h + 2
-    window = (slice(max(y0, 0), y1), slice(max(x0, 0), x1))
-    return Cutout(image[window].copy(), mask[window] * np.uint8(255), label)
 
 
 def placing(

@@ -8,8 +8,8 @@ import numpy as np
 
 from .augment import Canvas, degrade, random_view, recolour, warp
 from .coco import CocoPictures
-from .cutouts import PictureCutouts
-from .paste import Paster
+from .invented import InventedScenes, ThingCutouts
+from .paste import Paster, PictureCutouts
 from .sample import Sample
 
 CANVASES: tuple[Canvas, ...] = ((320, 544), (320, 320), (288, 384), (384, 256), (256, 448))
@@ -92,12 +92,16 @@ def bundled_mixture(
     others = CocoPictures(coco / "train.json", coco, CLASSES, choose="without")
     walkers = CocoPictures(street / "train.json", street, CLASSES)
     posing = PictureCutouts(CocoPictures(cut / "train.json", cut, CLASSES))
-    paster = Paster(
+    person = Paster(
         [(0.65, posing), (0.2, PictureCutouts(people)), (0.15, PictureCutouts(walkers))]
     )
+    things = ThingCutouts(CLASSES.index("shape"))
+    thing = Paster([(1, things)], most=4, heights=(0.08, 0.7), turn_rad=2.0, shadow=0.5)
+    things_only = Paster([(1, things)], most=9, heights=(0.1, 0.7), turn_rad=2.0, shadow=0.7)
     parts: list[tuple[float, Source]] = [
-        (0.5, Photographs(people, [(0.4, paster)])),
-        (0.25, Photographs(walkers, [(0.4, paster)])),
-        (0.25, Photographs(others, [(0.5, paster)])),
+        (0.4, Photographs(people, [(0.4, person), (0.1, thing)])),
+        (0.2, Photographs(walkers, [(0.4, person), (0.1, thing)])),
+        (0.2, Photographs(others, [(0.5, person), (0.3, thing)])),
+        (0.2, InventedScenes([(0.95, things_only), (0.2, person)])),
     ]
     return Mixture(parts, canvases, batch, seed)
