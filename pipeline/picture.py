@@ -1,8 +1,8 @@
 """A picture as BGR, whatever form it came in; made once, however many stages ask for it.
 
-The conversion is the definition (ITU-T H.273) in one fixed-point matrix: at most 0.7 of a step from
-the exact value for every matrix, range and size. Chroma is repeated, not interpolated, as swscale does
-by default; swscale's fast path is up to 3 steps off, and for odd sizes it blurs chroma.
+The conversion is the definition (ITU-T H.273) in one fixed-point matrix: at most 0.7 of a step
+from the exact value for every matrix, range and size. Chroma is repeated, not interpolated, as
+swscale does by default; swscale's fast path is up to 3 steps off and blurs chroma at odd sizes.
 """
 
 from typing import cast

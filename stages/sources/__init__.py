@@ -1,0 +1,1 @@
+"""Where frames come from: what ``stages.decode`` can open. No other stage imports this."""
