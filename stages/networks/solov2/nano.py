@@ -1,0 +1,169 @@
+"""solov2-nano: SOLOv2 for two CPU cores, on a ShuffleNetV2.
+
+What differs from the published networks: three levels instead of five, 64 and 32 channels instead
+of 256 and 128, coordinates at all levels of the mask branch (without them people side by side
+become one mask), a mask branch that ends at a quarter of the canvas with the backbone's stem, and
+mask features that may be negative. Input: BGR, normalised as ``NANO`` says.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from .convolutions import coordinates, resize
+from .output import HeadOutput
+from .shufflenet import STAGE_CHANNELS, STEM_CHANNELS, ShuffleNet
+from .spec import Spec
+
+# B batch · C classes · F features of the neck · E kernel channels · S grid side of a level
+# H W height and width of a level
+
+NANO = Spec(
+    name="solov2-nano",
+    classes=("person", "shape"),
+    grids=(40, 24, 12),
+    strides=(8, 16, 32),
+    kernel_channels=32,
+    long_px=544,
+    short_px=320,
+    mean=(103.53, 116.28, 123.675),
+    std=(57.375, 57.12, 58.395),
+    channel_order="bgr",
+    scale_ranges=((0.0, 0.15), (0.1, 0.4), (0.3, 3.0)),
+    relative_ranges=True,
+)
+"""``shape`` is every moving thing of the synthetic scenes."""
+_WIDTH = 64
+_PRIOR = 0.01
+
+
+def _separable(width_in: int, width_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width_in, width_in, 3, padding=1, groups=width_in, bias=False),
+        nn.BatchNorm2d(width_in),
+        nn.Conv2d(width_in, width_out, 1, bias=False),
+        nn.BatchNorm2d(width_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _dense(width_in: int, width_out: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(width_in, width_out, 3, padding=1, bias=False),
+        nn.GroupNorm(8, width_out),
+        nn.ReLU(inplace=True),
+    )
+
+
+def _projection(width_in: int, width_out: int) -> nn.Sequential:
+    return nn.Sequential(nn.Conv2d(width_in, width_out, 1, bias=False), nn.BatchNorm2d(width_out))
+
+
+def _size(x_BFHW: Tensor) -> tuple[int, int]:
+    return x_BFHW.shape[-2], x_BFHW.shape[-1]
+
+
+def _located(x_BFHW: Tensor) -> Tensor:
+    """Two channels more: where each pixel is."""
+    return torch.cat((x_BFHW, coordinates(x_BFHW)), dim=1)
+
+
+class NanoNeck(nn.Module):
+    """A feature pyramid of separable convolutions at strides 8, 16 and 32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.laterals = nn.ModuleList(_projection(width, _WIDTH) for width in STAGE_CHANNELS)
+        self.outputs = nn.ModuleList(_separable(_WIDTH, _WIDTH) for _ in STAGE_CHANNELS)
+
+    def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
+        """Stages 2, 3, 4 to as many levels of (B, F, H, W), the finest first."""
+        merged = [lateral(level) for lateral, level in zip(self.laterals, levels, strict=True)]
+        for finer in range(len(merged) - 2, -1, -1):
+            coarse = interpolate(merged[finer + 1], size=_size(merged[finer]))
+            merged[finer] = merged[finer] + coarse
+        return [output(level) for output, level in zip(self.outputs, merged, strict=True)]
+
+
+class NanoMaskBranch(nn.Module):
+    """Mask features at a quarter of the canvas."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.levels = nn.ModuleList(_dense(_WIDTH + 2, width) for _ in STAGE_CHANNELS)
+        self.stem = _projection(STEM_CHANNELS, width)
+        self.refine = _separable(width, width)
+        self.project = nn.Conv2d(width, width, 1)
+
+    def forward(self, stem_BCHW: Tensor, levels: Sequence[Tensor]) -> Tensor:
+        """(B, E, H, W), of the stem's height and width."""
+        pairs = zip(self.levels, levels, strict=True)
+        finest, *coarser = [branch(_located(level)) for branch, level in pairs]
+        summed = sum((resize(part, _size(finest)) for part in coarser), start=finest)
+        fine = resize(summed, _size(stem_BCHW)) + self.stem(stem_BCHW)
+        features: Tensor = self.project(self.refine(torch.relu(fine)))
+        return features
+
+
+class NanoHead(nn.Module):
+    """The kernel tower and the class tower, shared between the levels."""
+
+    def __init__(self, num_classes: int, kernel_channels: int) -> None:
+        super().__init__()
+        self.kernel_tower = nn.Sequential(_dense(_WIDTH + 2, _WIDTH), _dense(_WIDTH, _WIDTH))
+        self.class_tower = nn.Sequential(_dense(_WIDTH, _WIDTH), _dense(_WIDTH, _WIDTH))
+        self.kernel = nn.Conv2d(_WIDTH, kernel_channels, 3, padding=1)
+        self.score = nn.Conv2d(_WIDTH, num_classes, 3, padding=1)
+
+    def forward(self, level_BFHW: Tensor, grid: int) -> tuple[Tensor, Tensor]:
+        """Class logits (B, C, S, S) and kernels (B, E, S, S) of one level."""
+        cells = resize(_located(level_BFHW), (grid, grid))
+        kernels = self.kernel(self.kernel_tower(cells))
+        return self.score(self.class_tower(cells[:, :_WIDTH])), kernels
+
+
+class Solov2Nano(nn.Module):
+    """The whole network, untrained: pictures (B, 3, H, W) as ``spec`` says to a ``HeadOutput``.
+
+    H and W are multiples of 32.
+    """
+
+    def __init__(self, spec: Spec = NANO) -> None:
+        super().__init__()
+        self.spec = spec
+        self.backbone = ShuffleNet()
+        self.neck = NanoNeck()
+        self.mask_branch = NanoMaskBranch(spec.kernel_channels)
+        self.head = NanoHead(len(spec.classes), spec.kernel_channels)
+        for part in (self.neck, self.mask_branch, self.head):
+            part.apply(_initialise)
+        self._start_quiet()
+
+    def _start_quiet(self) -> None:
+        """Begin with few objects (probability 1 %) and masks near one half."""
+        nn.init.normal_(self.head.kernel.weight, std=0.01)
+        nn.init.normal_(self.head.score.weight, std=0.01)
+        self.head.score.bias = nn.Parameter(
+            torch.full((len(self.spec.classes),), -math.log((1 - _PRIOR) / _PRIOR))
+        )
+
+    def forward(self, x_B3HW: Tensor) -> HeadOutput:
+        stem, *stages = self.backbone(x_B3HW)
+        levels = self.neck(stages)
+        pairs = zip(levels, self.spec.grids, strict=True)
+        cells = [self.head(level, grid) for level, grid in pairs]
+        return HeadOutput(
+            cls_logits=tuple(logits for logits, _ in cells),
+            kernels=tuple(kernels for _, kernels in cells),
+            mask_features=self.mask_branch(stem, levels),
+        )
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
