@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 from ..frame import Model
 from .encoding import dump
 from .fields import Fields
-from .topics import VERSION, WELCOME, topic
+from .topics import VERSION, WELCOME, check_stream, topic
 
 MOST_CLASSES = 65_536
+MOST_STREAMS = 4_096
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Status:
     counts. ``fps_in``, ``fps_out``: captured and published frames per second since the last
     status. ``age_ms``: p50 and p95 of the time from capture to publishing, None without frames.
     ``messages``: published by kind, that is the next ``pseq`` of each. ``model``: with all its
-    class names. ``pictures``: the endpoint of the kinds ``annotated`` and ``image``.
+    class names. ``pictures``: the endpoint of the kinds ``annotated`` and ``image``. ``streams``:
+    all streams of the publisher.
     """
 
     stream: str
@@ -46,6 +48,7 @@ class Status:
     messages: Mapping[str, int] = field(default_factory=dict)
     model: Model | None = None
     pictures: str = ""
+    streams: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,7 @@ def encode_status(status: Status, *, publisher: str, pseq: int) -> list[bytes]:
         "model": None if model is None else {"name": model.name, "weights": model.weights},
         "classes": None if model is None else list(model.classes),
         "pictures": status.pictures,
+        "streams": list(status.streams),
     }
     return [topic(status.stream, "status"), dump(fields, status.stream).encode("ascii")]
 
@@ -109,7 +113,15 @@ def status_of(fields: Fields, stream: str) -> Status:
         messages=fields.counts("messages"),
         model=_model(fields),
         pictures=fields.text("pictures"),
+        streams=_streams(fields),
     )
+
+
+def _streams(fields: Fields) -> tuple[str, ...]:
+    names = tuple(str(name) for name in fields.items("streams", MOST_STREAMS))
+    for name in names:
+        check_stream(name)
+    return names
 
 
 def _ages(fields: Fields) -> tuple[float, float] | None:

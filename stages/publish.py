@@ -1,0 +1,193 @@
+"""Publish: each frame as a record, as pictures for who wants them, and a status each second.
+
+A sink that passes frames on. One thread, the stage's, owns the sockets; no subscriber, slow, stuck
+or malicious, can hold it up.
+"""
+
+import logging
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import cv2
+from pydantic import Field
+
+from pipeline.clock import Clock, SystemClock
+from pipeline.config import Settings
+from pipeline.demand import Demand
+from pipeline.frame import Frame, Image
+from pipeline.picture import to_bgr
+from pipeline.stage import Inbox
+from pipeline.wire import FRAME_KINDS, encode_body, encode_header, encode_status, topic
+
+from .publishing.outlet import Outlet
+from .publishing.tally import SourceFacts, StreamTally
+
+POLL_S = 0.05
+"""How soon a new subscriber is noticed when no frames flow."""
+STATUS_GAP_NS = 100_000_000
+"""New subscribers get a status at once, but not more than ten a second are sent."""
+LOG_GAP_NS = 60_000_000_000
+
+log = logging.getLogger("maskstream.publish")
+
+
+class PublishSettings(Settings):
+    """Where and how results are published."""
+
+    endpoint: str = "tcp://127.0.0.1:5555"
+    """Where subscribers connect: records and status. Port * is any free one."""
+    pictures: str = ""
+    """Where pictures are sent; by default the next port (or any free one). Clients are told."""
+    insecure: bool = False
+    """Allow an address that other machines reach, though nothing is encrypted."""
+    records_waiting: int = Field(default=1000, ge=1)
+    """Records that wait for a slow subscriber before he loses some."""
+    pictures_waiting: int = Field(default=4, ge=1)
+    """Pictures that wait for a slow subscriber before he loses some."""
+    jpeg_quality: int = Field(default=85, ge=1, le=100)
+    """Quality of published pictures, 1 to 100."""
+    status_interval_s: float = Field(default=1.0, gt=0)
+    """Seconds between two status messages of a stream."""
+    stalled_after_s: float = Field(default=5.0, gt=0)
+    """Seconds without a frame after which a stream's state is "stalled"."""
+    linger_s: float = Field(default=1.0, ge=0)
+    """Seconds that the last messages get to leave at the end."""
+
+
+class PublishStage:
+    """The stage. Binds when constructed, so that a port in use is known before anything runs.
+
+    ``streams``: names that have a status before their first frame. ``facts``: what the source and
+    the supervisor know of a stream, asked for each status, from the stage's thread. ``endpoint``,
+    ``pictures_endpoint``: as bound. ``publisher``: the uuid of this run.
+
+    :raises EndpointError: for an endpoint that is bad, in use, or open to others.
+    """
+
+    name = "publish"
+
+    def __init__(
+        self,
+        settings: PublishSettings,
+        *,
+        demand: Demand,
+        clock: Clock | None = None,
+        streams: Sequence[str] = (),
+        facts: Callable[[str], SourceFacts] | None = None,
+    ) -> None:
+        self.publisher = str(uuid.uuid4())
+        self._settings = settings
+        self._demand = demand
+        self._clock = clock or SystemClock()
+        self._facts = facts or (lambda _stream: SourceFacts())
+        now_ns = self._clock.now_ns()
+        self._tallies = {stream: StreamTally(stream, now_ns) for stream in streams}
+        self._measured_ns = self._told_ns = now_ns
+        self._news = False  # a new subscriber or stream: a status is owed at once
+        self._logged_ns = now_ns - LOG_GAP_NS
+        self._outlet: Outlet | None = self._open(settings.endpoint, settings.pictures)
+        self.endpoint = str(self._outlet.records)
+        self.pictures_endpoint = str(self._outlet.pictures)
+        log.info("records on %s, pictures on %s", self.endpoint, self.pictures_endpoint)
+
+    def run(self, inbox: Inbox) -> Iterator[Frame]:
+        """Publish every frame and yield it on; at the end say so, with exact totals."""
+        self._outlet = outlet = self._outlet or self._open(self.endpoint, self.pictures_endpoint)
+        try:
+            while (frames := inbox.take(timeout_s=POLL_S)) is not None:
+                self._attend(outlet)
+                for frame in frames:
+                    self._publish(outlet, frame)
+                    yield frame
+            outlet.listen()
+            self._measure(self._clock.now_ns())
+            self._tell(outlet, ended=True)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the sockets, giving the last messages ``linger_s``. Not beside ``run``."""
+        outlet, self._outlet = self._outlet, None
+        if outlet is not None:
+            outlet.close(self._settings.linger_s)
+
+    def _open(self, endpoint: str, pictures: str) -> Outlet:
+        return Outlet(
+            endpoint,
+            pictures,
+            publisher=self.publisher,
+            demand=self._demand,
+            insecure=self._settings.insecure,
+            waiting=(self._settings.records_waiting, self._settings.pictures_waiting),
+        )
+
+    def _publish(self, outlet: Outlet, frame: Frame) -> None:
+        """Send what is wanted of a frame; the record first, so that no picture delays it."""
+        tally = self._tally(frame)
+        wanted = [k for k in FRAME_KINDS if self._demand.subscribed(frame.stream, k)]
+        body = encode_body(frame) if wanted else None
+        pictures = {"annotated": frame.canvas, "image": frame.image}
+        for kind in wanted:
+            pseq = tally.messages[kind]
+            header = encode_header(frame, publisher=self.publisher, pseq=pseq, kind=kind, body=body)
+            parts = [topic(frame.stream, kind), header]
+            if kind != "meta":
+                picture = pictures[kind]
+                if picture is None:
+                    continue
+                parts.append(encode_jpeg(picture, self._settings.jpeg_quality))
+                tally.messages[kind] += 1
+            outlet.send(kind, parts)
+        tally.messages["meta"] += 1  # one for each frame, also while nobody listens
+
+    def _tally(self, frame: Frame) -> StreamTally:
+        now_ns = self._clock.now_ns()
+        if frame.stream not in self._tallies:
+            self._tallies[frame.stream] = StreamTally(frame.stream, now_ns)
+            self._news = True
+        tally = self._tallies[frame.stream]
+        tally.count(frame, now_ns)
+        return tally
+
+    def _attend(self, outlet: Outlet) -> None:
+        """Between frames: who came, and is a status due?"""
+        self._news |= outlet.listen()
+        now_ns = self._clock.now_ns()
+        due = now_ns - self._measured_ns >= self._settings.status_interval_s * 1e9
+        if due:
+            self._measure(now_ns)
+        if due or (self._news and now_ns - self._told_ns >= STATUS_GAP_NS):
+            self._tell(outlet, ended=False)
+        if outlet.rubbish and now_ns - self._logged_ns >= LOG_GAP_NS:
+            self._logged_ns, count, outlet.rubbish = now_ns, outlet.rubbish, 0
+            log.warning("ignored %d messages from subscribers that are no subscriptions", count)
+
+    def _measure(self, now_ns: int) -> None:
+        self._measured_ns = now_ns
+        for tally in self._tallies.values():
+            tally.measure(now_ns)
+
+    def _tell(self, outlet: Outlet, *, ended: bool) -> None:
+        """Send the status of every stream."""
+        self._told_ns, self._news = self._clock.now_ns(), False
+        for stream, tally in self._tallies.items():
+            status = tally.status(
+                now_ns=self._told_ns,
+                utc_ns=self._clock.utc_ns(),
+                stalled_after_s=self._settings.stalled_after_s,
+                facts=self._facts(stream),
+                ended=ended,
+            )
+            status = replace(status, pictures=self.pictures_endpoint, streams=tuple(self._tallies))
+            pseq = tally.messages["status"]
+            outlet.send("status", encode_status(status, publisher=self.publisher, pseq=pseq))
+            tally.messages["status"] += 1
+
+
+def encode_jpeg(image: Image, quality: int) -> bytes:
+    """``image`` as a JPEG file; one that is JPEG already is passed on as it is."""
+    if image.format == "jpeg":
+        return image.planes[0].tobytes()
+    _, encoded = cv2.imencode(".jpg", to_bgr(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return encoded.tobytes()
