@@ -1,0 +1,54 @@
+"""A file of lines, each handed over in one piece: a kill or a full disk leaves no half of one."""
+
+from pathlib import Path
+
+from pipeline.errors import RecordError
+
+
+class LineWriter:
+    """Appends lines to a new file, each handed to the operating system at once. One thread."""
+
+    def __init__(self, path: Path) -> None:
+        """Create the file, or empty it.
+
+        :raises RecordError: when it cannot be created.
+        """
+        self.path = path
+        self._whole_bytes = 0
+        try:
+            self._file = path.open("wb", buffering=0)
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def write(self, line: bytes) -> None:
+        """Append ``line``, which has no end of line itself.
+
+        :raises RecordError: when it cannot be written whole; what was written of it is cut off.
+        """
+        rest = memoryview(line + b"\n")
+        length_bytes = len(rest)
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self._cut()
+            raise self._failed(error) from error
+        self._whole_bytes += length_bytes
+
+    def close(self) -> None:
+        """Close the file. Closing again does nothing."""
+        self._file.close()
+
+    def _cut(self) -> None:
+        try:
+            self._file.truncate(self._whole_bytes)
+        except OSError:
+            return  # a device such as /dev/full has no length; the error under way says enough
+
+    def _failed(self, error: OSError) -> RecordError:
+        return RecordError(
+            where=str(self.path),
+            wanted="to write a line",
+            got=error.strerror or str(error),
+            remedy="Free some space or choose another directory",
+        )
