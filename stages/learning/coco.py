@@ -7,6 +7,7 @@ Masks may be polygons, compressed or uncompressed RLE. Crowd regions become the 
 import json
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -64,6 +65,15 @@ class InstanceFile(BaseModel):
     categories: tuple[CategoryRecord, ...]
 
 
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """``label``: index into the class names; ``mask`` (H, W) uint8, 0 or 1."""
+
+    label: int
+    mask: NDArray[np.uint8]
+    is_crowd: bool
+
+
 class CocoPictures:
     """The pictures of a COCO instance file as samples; decoded pictures are kept in memory.
 
@@ -103,21 +113,34 @@ class CocoPictures:
             self._pictures[index] = read_picture(self.folder, self.images[index])
         return self._pictures[index]
 
+    def annotations(self, index: int) -> list[Annotation]:
+        """What the file says of one picture, instances and crowds of the classes, in its order.
+
+        :raises SourceError: when a mask is broken or of another size than the picture.
+        """
+        image = self.images[index]
+        records = self._annotations.get(image.id, ())
+        return [
+            Annotation(
+                self._indices[record.category_id],
+                self._decode(record, (image.height, image.width)),
+                bool(record.iscrowd),
+            )
+            for record in records
+        ]
+
     def sample(self, index: int) -> Sample:
         """One picture with its masks, at its own resolution; its image is not to be written to."""
         image = self.picture(index)
         size = image.shape[:2]
         ignore = np.zeros(size, np.bool_)
-        masks, classes = [], []
-        for record in self._annotations.get(self.images[index].id, ()):
-            bits = self._decode(record, size)
-            if record.iscrowd:
-                ignore |= bits.view(np.bool_)
-            elif bits.any():
-                masks.append(bits)
-                classes.append(self._indices[record.category_id])
-        stack = np.stack(masks) if masks else np.zeros((0, *size), np.uint8)
-        return Sample(image, stack, np.array(classes, np.int64), ignore)
+        found = [one for one in self.annotations(index) if one.mask.any()]
+        for one in found:
+            if one.is_crowd:
+                ignore |= one.mask.view(np.bool_)
+        single = [one for one in found if not one.is_crowd]
+        masks = np.stack([one.mask for one in single]) if single else np.zeros((0, *size), np.uint8)
+        return Sample(image, masks, np.array([one.label for one in single], np.int64), ignore)
 
     def _decode(self, record: AnnotationRecord, size: tuple[int, int]) -> NDArray[np.uint8]:
         try:
@@ -183,7 +206,8 @@ def decode_segmentation(
 ) -> NDArray[np.uint8]:
     """Polygons or an RLE as a dense mask (H, W) of 0 and 1.
 
-    :raises ValueError: when an RLE has another size than ``size``, or broken runs.
+    :raises ValueError: for an RLE of another size, broken runs, or a polygon of too few points.
+    :raises KeyError: for an RLE without ``size`` or ``counts``.
     """
     if isinstance(segmentation, dict):
         if tuple(segmentation["size"]) != size:
@@ -193,6 +217,8 @@ def decode_segmentation(
         return np.ascontiguousarray(rle.decode(segmentation))
     if not segmentation:
         return np.zeros(size, np.uint8)
+    if any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
+        raise ValueError("a polygon that is not three or more points x, y")
     merged = rle.merge(rle.frPyObjects(segmentation, *size))
     return np.ascontiguousarray(rle.decode(merged))
 
