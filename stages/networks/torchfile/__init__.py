@@ -1,0 +1,1 @@
+"""Reads what ``torch.save`` wrote, tensors and plain facts, and runs nothing of it."""
