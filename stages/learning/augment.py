@@ -17,6 +17,8 @@ LEAST_AREA_PX = 32
 LEAST_VISIBLE = 0.3
 """A thing of which less lies inside the canvas is not asked for."""
 UNCHANGED_SHARE = 0.25
+PADDING = (104, 116, 124)
+"""BGR of what lies outside: about the networks' mean, as at use, where padding is normalised 0."""
 ZOOM = (0.8, 2.0)
 
 
@@ -44,9 +46,9 @@ def random_view(rng: np.random.Generator, size: Canvas, canvas: Canvas) -> Matri
 
 
 def warp(sample: Sample, view: Matrix, canvas: Canvas) -> Sample:
-    """``sample`` seen through ``view``: black outside; masks cut off or tiny go to ``ignore``."""
+    """``sample`` seen through ``view``; masks cut off or tiny go to ``ignore``."""
     factor = abs(float(np.linalg.det(view[:, :2])))
-    image = np.asarray(_warp(sample.image, view, canvas), np.uint8)
+    image = _warp(sample.image, view, canvas, PADDING)
     ignore = _warp(sample.ignore.view(np.uint8) * np.uint8(255), view, canvas) > 127
     masks = [_warp(mask * np.uint8(255), view, canvas) > 127 for mask in sample.masks]
     wholes = [factor * np.count_nonzero(mask) for mask in sample.masks]
@@ -108,6 +110,8 @@ def degrade(rng: np.random.Generator, image: Picture) -> Picture:
     return image
 
 
-def _warp(array: NDArray[np.uint8], view: Matrix, canvas: Canvas) -> NDArray[np.uint8]:
-    warped = cv2.warpAffine(array, view, (canvas[1], canvas[0]), flags=cv2.INTER_LINEAR)
+def _warp(
+    array: NDArray[np.uint8], view: Matrix, canvas: Canvas, outside: Sequence[int] = (0,)
+) -> NDArray[np.uint8]:
+    warped = cv2.warpAffine(array, view, (canvas[1], canvas[0]), borderValue=tuple(outside))
     return np.asarray(warped, np.uint8)

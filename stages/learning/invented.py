@@ -1,5 +1,7 @@
 """Endless invented samples: random things on random textures."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from .augment import Canvas, degrade, recolour
@@ -37,5 +39,4 @@ class InventedScenes:
         for share, paster in self._pasters:
             if rng.random() < share:
                 sample = paster.paste(rng, sample)
-        image = degrade(rng, recolour(rng, sample.image))
-        return Sample(image, sample.masks, sample.classes, sample.ignore)
+        return replace(sample, image=degrade(rng, recolour(rng, sample.image)))

@@ -1,6 +1,7 @@
 """The training mixture: which pictures come how often, batch after batch, the same each time."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -35,12 +36,12 @@ class Photographs:
     def draw(self, rng: np.random.Generator, canvas: Canvas) -> Sample:
         """A picture drawn evenly, seen at random."""
         whole = self._pictures.sample(int(rng.integers(len(self._pictures))))
-        sample = warp(whole, random_view(rng, whole.image.shape[:2], canvas), canvas)
+        coloured = replace(whole, image=recolour(rng, whole.image))
+        sample = warp(coloured, random_view(rng, whole.image.shape[:2], canvas), canvas)
         for share, paster in self._pasters:
             if rng.random() < share:
                 sample = paster.paste(rng, sample)
-        image = degrade(rng, recolour(rng, sample.image))
-        return Sample(image, sample.masks, sample.classes, sample.ignore)
+        return replace(sample, image=degrade(rng, sample.image))
 
 
 class Mixture:
