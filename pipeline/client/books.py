@@ -1,0 +1,129 @@
+"""All that a subscriber knows of a publisher: accounts, statuses, and whether it has ended."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..frame import Model
+from ..wire import Envelope, FrameKind, Status
+from .accounts import Account, KindStatistics
+
+GRACE_NS = 1_000_000_000
+"""How long messages may still come after the publisher said that a stream has ended: pictures
+have another way than records."""
+OVER = ("ended", "failed")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """All that a subscriber counted. ``kinds``: by (stream, kind). ``rejected``: messages that
+    were none of this protocol. ``restarts``: how often another publisher took over."""
+
+    kinds: Mapping[tuple[str, str], KindStatistics]
+    rejected: int
+    restarts: int
+
+
+class Books:
+    """Safe to share: the receiving thread writes, the program reads."""
+
+    def __init__(self, streams: Sequence[str] | None, kinds: Sequence[FrameKind]) -> None:
+        self._lock = threading.Lock()
+        self._streams = streams
+        self._kinds = kinds
+        self._accounts: dict[tuple[str, str], Account] = {}
+        self._statuses: dict[str, Status] = {}
+        self._over_ns: dict[str, int] = {}
+        self._publisher = ""
+        self._restarts = self._rejected = 0
+
+    def enter(self, envelope: Envelope) -> None:
+        """A frame's message came.
+
+        :raises WireError: when its counters are missing.
+        """
+        with self._lock:
+            if envelope.kind == "meta":
+                self._note_publisher(envelope.publisher)
+            self._account(envelope.stream, envelope.kind).enter(envelope)
+
+    def note(self, status: Status, publisher: str, now_ns: int) -> None:
+        """A status came."""
+        with self._lock:
+            self._note_publisher(publisher)
+            self._statuses[status.stream] = status
+            if status.state in OVER:
+                self._over_ns.setdefault(status.stream, now_ns)
+            else:
+                self._over_ns.pop(status.stream, None)
+
+    def skipped(self, envelope: Envelope) -> None:
+        with self._lock:
+            self._account(envelope.stream, envelope.kind).skipped += 1
+
+    def delivered(self, envelope: Envelope) -> None:
+        with self._lock:
+            self._account(envelope.stream, envelope.kind).delivered += 1
+
+    def rejected(self) -> int:
+        """Count a message that is none of this protocol; all of them so far."""
+        with self._lock:
+            self._rejected += 1
+            return self._rejected
+
+    def statuses(self) -> dict[str, Status]:
+        """The last status of each stream, from the publisher that is there now."""
+        with self._lock:
+            return dict(self._statuses)
+
+    def model(self, stream: str, model: Model) -> Model:
+        """``model`` with all its class names, once a status has told them."""
+        with self._lock:
+            status = self._statuses.get(stream)
+        known = status.model if status else None
+        same = known is not None and (known.name, known.weights) == (model.name, model.weights)
+        return known if known is not None and same else model
+
+    def statistics(self) -> Statistics:
+        with self._lock:
+            kinds = {key: account.statistics() for key, account in self._accounts.items()}
+            return Statistics(kinds, self._rejected, self._restarts)
+
+    def all_over(self, now_ns: int) -> bool:
+        """If every wanted stream has ended and its last messages are here, or lost for sure."""
+        with self._lock:
+            names = set(self._streams or ()) or self._known()
+            if not names or not all(self._is_over(name, now_ns) for name in names):
+                return False
+            for name in names:
+                for kind, messages in self._statuses[name].messages.items():
+                    if (name, kind) in self._accounts:
+                        self._accounts[name, kind].end(self._publisher, messages)
+            return True
+
+    def _known(self) -> set[str]:
+        told = (status.streams for status in self._statuses.values())
+        return {name for names in told for name in names} | self._statuses.keys()
+
+    def _is_over(self, stream: str, now_ns: int) -> bool:
+        if stream not in self._over_ns:
+            return False
+        if now_ns - self._over_ns[stream] >= GRACE_NS:
+            return True
+        messages = self._statuses[stream].messages
+        return all(self._complete(stream, kind, messages.get(kind, 0)) for kind in self._kinds)
+
+    def _complete(self, stream: str, kind: str, messages: int) -> bool:
+        account = self._accounts.get((stream, kind))
+        here = account is not None and account.publisher == self._publisher
+        return messages == 0 or (here and account is not None and account.next_pseq >= messages)
+
+    def _note_publisher(self, publisher: str) -> None:
+        if self._publisher and publisher != self._publisher:
+            self._restarts += 1
+            self._statuses.clear()
+            self._over_ns.clear()
+        self._publisher = publisher
+
+    def _account(self, stream: str, kind: str) -> Account:
+        return self._accounts.setdefault((stream, kind), Account())

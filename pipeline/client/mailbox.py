@@ -1,0 +1,81 @@
+"""Between the receiving thread and the program that iterates: what waits, and what gives way."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from ..wire import Envelope
+
+Mode = Literal["latest", "all"]
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A received message whose envelope was opened and whose contents were not."""
+
+    envelope: Envelope
+    parts: Sequence[bytes]
+
+
+class Mailbox:
+    """Messages for one reader.
+
+    ``latest``: one place per stream and kind, a newer message takes that of an older. ``all``: up
+    to ``capacity`` messages in their order, then the oldest gives way.
+    """
+
+    def __init__(self, mode: Mode, capacity: int) -> None:
+        self._filled = threading.Condition()
+        self._mode = mode
+        self._capacity = capacity
+        self._latest: dict[tuple[str, str], Letter] = {}
+        self._queue: deque[Letter] = deque()
+        self._over: BaseException | bool = False
+
+    def put(self, letter: Letter) -> Letter | None:
+        """Leave a message; what had to give way comes back."""
+        with self._filled:
+            self._filled.notify()
+            if self._mode == "latest":
+                return self._replace(letter)
+            self._queue.append(letter)
+            return self._queue.popleft() if len(self._queue) > self._capacity else None
+
+    def take(self, timeout_s: float | None) -> Letter | None:
+        """The message that waits longest; None when none came in time or at the end.
+
+        :raises BaseException: what the receiving thread ended with, once all is taken.
+        """
+        with self._filled:
+            self._filled.wait_for(lambda: self._waiting or self._over, timeout_s)
+            if self._queue:
+                return self._queue.popleft()
+            if self._latest:
+                return self._latest.pop(next(iter(self._latest)))
+            if isinstance(self._over, BaseException):
+                raise self._over
+            return None
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Nothing more will be put."""
+        with self._filled:
+            self._over = self._over or error or True
+            self._filled.notify_all()
+
+    @property
+    def finished(self) -> bool:
+        """If nothing will come and nothing waits."""
+        with self._filled:
+            return bool(self._over) and not self._waiting
+
+    @property
+    def _waiting(self) -> bool:
+        return bool(self._queue or self._latest)
+
+    def _replace(self, letter: Letter) -> Letter | None:
+        key = (letter.envelope.stream, letter.envelope.kind)
+        older = self._latest.get(key)
+        self._latest[key] = letter  # in the older one's turn: a fast stream does not starve itself
+        return older
