@@ -139,11 +139,16 @@ def _centre(mask: NDArray[np.uint8]) -> tuple[float, float] | None:
 
 
 def _quarter(masks: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:
-    """Masks at the size of the mask features, resized as OpenCV does on bytes: still 0 or 1."""
+    """Masks at the size of the mask features."""
     height, width = masks.shape[1:]
-    size = int(width / stride + 0.5), int(height / stride + 0.5)
     small = np.zeros((len(masks), height // stride, width // stride), np.uint8)
     for target, mask in zip(small, masks, strict=True):
-        resized = cv2.resize(np.ascontiguousarray(mask), size, interpolation=cv2.INTER_LINEAR)
-        target[:] = resized[: target.shape[0], : target.shape[1]]
+        target[:] = shrink(mask, stride)
     return small
+
+
+def shrink(mask: NDArray[np.uint8], stride: int) -> NDArray[np.uint8]:
+    """A mask (H, W) ``stride`` times smaller, as OpenCV resizes bytes: still 0 or 1."""
+    size = int(mask.shape[1] / stride + 0.5), int(mask.shape[0] / stride + 0.5)
+    small = cv2.resize(np.ascontiguousarray(mask), size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(small, np.uint8)
