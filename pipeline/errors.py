@@ -2,7 +2,8 @@
 
 StreamError
 ├─ ConfigError            every mistake of a configuration at once
-├─ SourceError            SourceUnavailable (worth a retry) · SourceEnded · UnsupportedMedia
+├─ SourceError            SourceUnavailable (worth a retry; SourceRejected: a slow one) ·
+│                         SourceEnded · UnsupportedMedia
 ├─ StageFailed            which stage, stream and frame; the cause is chained
 ├─ DeviceError            a device that is not there
 ├─ CheckpointMismatch     missing, unexpected and wrong-shaped keys · UnsafeCheckpoint
@@ -76,6 +77,10 @@ class SourceError(StreamError, OSError):
 
 class SourceUnavailable(SourceError):
     """Not there now; a live source is tried again with backoff."""
+
+
+class SourceRejected(SourceUnavailable):
+    """There, but it says no: a wrong password or path. Asked again slowly, lest it lock us out."""
 
 
 class SourceEnded(SourceError):
