@@ -7,12 +7,11 @@ when a stage holds several frames of a stream at once and loses one in the middl
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from .channel import Channel, DropHook
-from .clock import Clock, SystemClock
-from .errors import ChannelClosed
+from .clock import SystemClock
 from .frame import Frame
 from .ledger import Ledger
 
@@ -35,11 +34,11 @@ class FairInbox:
         self,
         channels: Sequence[Channel],
         *,
-        clock: Clock | None = None,
+        now_ns: Callable[[], int] | None = None,
         on_drop: DropHook | None = None,
     ) -> None:
         self._channels = tuple(channels)
-        self._clock = clock or SystemClock()
+        self._now_ns = now_ns or SystemClock().now_ns
         self._on_drop = on_drop
         self._lock = threading.Lock()
         self._filled = threading.Condition(self._lock)
@@ -48,7 +47,6 @@ class FairInbox:
         self._turn = 0
         self._held: dict[str, deque[_Held]] = {}
         self._ledger = Ledger()
-        self._abandoned = False
 
     def take(self, limit: int = 1, timeout_s: float | None = None) -> list[Frame] | None:
         """Up to ``limit`` frames, at most one of each stream; [] when none came in time.
@@ -75,18 +73,15 @@ class FairInbox:
         """Let go a frame that the stage yields: the frame with exact losses, and ns it was held.
 
         :raises ValueError: when it is not the oldest frame held of its stream.
-        :raises ChannelClosed: when the inbox was abandoned, so that the frame is counted already.
         """
         with self._lock:
-            if self._abandoned:
-                raise ChannelClosed("inbox")
             line = self._held.get(frame.stream)
             if not line or not _same(line[0].frame, frame):
                 raise ValueError(f"{frame!r} was yielded out of turn: {self._next_up(frame)}")
             held = line.popleft()
             dropped = self._ledger.stamp(held.frame).dropped
             self._settle(frame.stream)
-            held_ns = self._clock.now_ns() - held.since_ns
+            held_ns = self._now_ns() - held.since_ns
         return (replace(frame, dropped=dropped) if dropped else frame), held_ns
 
     def __iter__(self) -> Iterator[Frame]:
@@ -107,7 +102,6 @@ class FairInbox:
     def abandon(self, reason: str) -> None:
         """Give up what is held and what waits, and close the channels: the consumer is gone."""
         with self._lock:
-            self._abandoned = True
             self._lose_all(reason)
         for channel in self._channels:
             channel.abandon(reason)
@@ -130,7 +124,7 @@ class FairInbox:
         return list(taken.values())
 
     def _hold(self, frame: Frame) -> Frame:
-        held = _Held(frame, self._clock.now_ns())
+        held = _Held(frame, self._now_ns())
         self._held.setdefault(frame.stream, deque()).append(held)
         return self._ledger.stamp(frame)
 

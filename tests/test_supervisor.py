@@ -1,0 +1,487 @@
+"""Whole runs with real threads: what went in came out or is counted, however the run ends."""
+
+import random
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+
+import pytest
+
+from pipeline.clock import ManualClock, SystemClock
+from pipeline.errors import RecordError, SourceEnded, StageFailed
+from pipeline.frame import Frame
+from pipeline.report import Failures, Progress, Report
+from pipeline.runner import Restarts
+from pipeline.stage import Inbox, Stage
+from pipeline.supervisor import RunSettings, Supervisor
+
+NEVER = threading.Event()
+
+
+def nap(seconds: float) -> None:
+    NEVER.wait(seconds)
+
+
+def nothing(_: Frame) -> None:
+    """Let a frame pass."""
+
+
+def until(event: threading.Event) -> Callable[[Frame], None]:
+    def work(_: Frame) -> None:
+        event.wait(30)
+
+    return work
+
+
+class Counting:
+    """A source of ``count`` frames, a new epoch every ``epoch`` frames; some it loses itself."""
+
+    def __init__(
+        self, stream: str, count: int = 100, *, live: bool = False, epoch: int = 50, lose: int = 0
+    ) -> None:
+        self.stream = stream
+        self.live = live
+        self._count, self._epoch, self._lose = count, epoch, lose
+
+    def run(self, stop: threading.Event) -> Iterator[Frame]:
+        lost = 0
+        for at in range(self._count):
+            if stop.is_set():
+                return
+            epoch, seq = divmod(at, self._epoch)
+            lost = lost if seq else 0
+            if self._lose and at % self._lose == 1:
+                lost += 1
+                continue
+            dropped = {"corrupt": lost} if lost else {}
+            now_ns = SystemClock().now_ns()
+            yield Frame(
+                self.stream,
+                epoch,
+                seq,
+                at,
+                Fraction(1, 25),
+                now_ns,
+                0,
+                "media",
+                None,
+                dropped=dropped,
+            )
+            if self.live:
+                nap(0.0005)
+
+
+class Endless(Counting):
+    """A source that ends only when it is asked to."""
+
+    def __init__(self, stream: str, *, live: bool = False) -> None:
+        super().__init__(stream, 1_000_000_000, live=live)
+
+
+class Breaking(Counting):
+    """A source that fails after its frames."""
+
+    def run(self, stop: threading.Event) -> Iterator[Frame]:
+        yield from super().run(stop)
+        raise SourceEnded(
+            where=self.stream, wanted="more pictures", got="a broken file", remedy="Repair it."
+        )
+
+
+class Passing:
+    """A stage that passes frames on; ``work`` may look at each, sleep or raise."""
+
+    def __init__(self, name: str, work: Callable[[Frame], None] = nothing) -> None:
+        self.name = name
+        self._work = work
+        self.cleaned_up = 0
+
+    def run(self, inbox: Inbox) -> Iterator[Frame]:
+        try:
+            for frame in inbox:
+                self._work(frame)
+                yield frame
+        finally:
+            self.cleaned_up += 1
+
+
+class Holding:
+    """A stage as ``segment`` is: takes a batch, hands the one before on, loses some."""
+
+    name = "segment"
+
+    def __init__(self, seed: int = 0) -> None:
+        self._dice = random.Random(seed)
+
+    def run(self, inbox: Inbox) -> Iterator[Frame]:
+        held: list[Frame] = []
+        while (frames := inbox.take(4, 0 if held else None)) is not None:
+            yield from self._finish(inbox, held)
+            held = frames
+        yield from self._finish(inbox, held)
+
+    def _finish(self, inbox: Inbox, frames: list[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            if self._dice.random() < 0.1:
+                inbox.drop(frame, "stale")
+            else:
+                yield frame
+
+
+class Sink(Passing):
+    """The last stage; keeps what it was given."""
+
+    def __init__(self, name: str = "publish", work: Callable[[Frame], None] = nothing):
+        super().__init__(name, self._keep)
+        self.frames: list[Frame] = []
+        self._also = work
+
+    def _keep(self, frame: Frame) -> None:
+        self._also(frame)
+        self.frames.append(frame)
+
+
+def check_law(frames: list[Frame]) -> None:
+    """For the i-th frame that got through in an epoch: seq == i + Σ dropped."""
+    through: Counter[tuple[str, int]] = Counter()
+    for got in frames:
+        key = (got.stream, got.epoch)
+        assert got.seq == through[key] + sum(got.dropped.values()), got
+        through[key] += 1
+
+
+def check_sums(report: Report) -> None:
+    for counts in report.streams.values():
+        assert counts.captured == counts.published + sum(counts.dropped.values())
+
+
+def now_and_then(every: int, error: Exception) -> Callable[[Frame], None]:
+    calls = 0
+
+    def work(_: Frame) -> None:
+        nonlocal calls
+        calls += 1
+        if calls % every == 0:
+            raise error
+
+    return work
+
+
+def test_files_lose_nothing() -> None:
+    sink = Sink()
+    line = [Passing("segment"), Passing("track"), sink]
+    report = Supervisor([Counting("a", 200), Counting("b", 70)], line).run()
+    check_law(sink.frames)
+    assert {name: (c.captured, c.published) for name, c in report.streams.items()} == {
+        "a": (200, 200),
+        "b": (70, 70),
+    }
+    assert report.exit_code == 0
+    assert report.errors == ()
+    assert report.stuck == ()
+    assert list(report.stages) == ["decode", "segment", "track", "publish"]
+    assert all(spent.count == 270 for spent in report.stages.values())
+    assert list(sink.frames[0].stages_ms) == ["decode", "segment", "track"]
+    assert [stage.cleaned_up for stage in line] == [1, 1, 1]
+
+
+def test_order_of_each_stream_is_kept_and_both_streams_flow() -> None:
+    sink = Sink()
+    Supervisor([Counting("a", 60), Counting("b", 60)], [Holding(), sink]).run()
+    for stream in "ab":
+        seqs = [(f.epoch, f.seq) for f in sink.frames if f.stream == stream]
+        assert seqs == sorted(seqs)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_overload_drops_and_every_message_says_so(seed: int) -> None:
+    dice = random.Random(seed)
+    sink = Sink(work=lambda _: nap(dice.random() * 0.003))
+    sources = [
+        Counting("live", 200, live=True, lose=7),
+        Counting("live-2", 150, live=True, epoch=9),
+        Counting("file", 100, lose=13),
+    ]
+    report = Supervisor(sources, [Holding(seed), Passing("track"), sink]).run()
+    check_law(sink.frames)
+    check_sums(report)
+    live, file = report.streams["live"], report.streams["file"]
+    assert live.dropped["queue_full"] > 0
+    assert live.dropped["corrupt"] == 28, "29 less one at the end of an epoch: nobody tells"
+    assert set(file.dropped) == {"stale", "corrupt"}
+    assert live.published == sum(f.stream == "live" for f in sink.frames)
+
+
+def test_a_stage_that_raises_now_and_then_loses_what_it_held(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sink = Sink()
+    url = "rtsp://user:secret@camera/1"
+    failing = Passing("track", now_and_then(40, OSError(f"no route to {url}")))
+    settings = RunSettings(restarts=5)
+    supervisor = Supervisor([Counting("a", 150)], [failing, sink], settings)
+    report = supervisor.run()
+    check_law(sink.frames)
+    check_sums(report)
+    assert report.exit_code == 0
+    assert report.streams["a"].dropped == {"failed": 3}
+    assert failing.cleaned_up == 4
+    assert b'maskstream_restarts_total{stage="track"} 3.0' in supervisor.metrics.render()
+    assert "stage track raised and lost 1 frames; restart 3 of 5 in 60 s" in caplog.text
+    assert "no route to rtsp://" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_a_stage_that_keeps_raising_ends_the_run() -> None:
+    sink = Sink()
+    cause = ValueError("no such thing")
+    failing = Passing("track", now_and_then(10, cause))
+    report = Supervisor([Counting("a", 500)], [Passing("segment"), failing, sink]).run()
+    check_law(sink.frames)
+    check_sums(report)
+    (error,) = report.errors
+    assert isinstance(error, StageFailed)
+    assert error.__cause__ is cause
+    assert "stage track at Frame(a epoch 0 seq 39, None), after 3 restarts in 60 s" in str(error)
+    assert "ValueError: no such thing" in str(error)
+    assert report.exit_code == StageFailed.exit_code
+    assert report.streams["a"].published == 36
+    assert set(report.streams["a"].dropped) == {"failed"}
+
+
+def test_restarts_are_counted_within_a_window() -> None:
+    restarts = Restarts(2, 60.0)
+    spent = [restarts.spend(round(at_s * 1e9)) for at_s in (0, 30, 59, 61, 62, 91)]
+    assert spent == [True, True, False, True, False, True]
+    assert restarts.used == 2
+
+
+def test_an_error_of_the_tree_is_not_restarted() -> None:
+    sink = Sink()
+    error = RecordError(where="out/a.mp4", wanted="room", got="a full disk", remedy="Make room.")
+    record = Passing("record", now_and_then(5, error))
+    report = Supervisor([Endless("a", live=True)], [record, sink]).run()
+    check_law(sink.frames)
+    check_sums(report)
+    assert report.errors == (error,)
+    assert report.exit_code == RecordError.exit_code
+    assert record.cleaned_up == 1
+    assert report.streams["a"].published == 4
+
+
+def test_a_source_that_fails_ends_alone() -> None:
+    sink = Sink()
+    report = Supervisor([Breaking("a", 10), Counting("b", 200)], [Passing("track"), sink]).run()
+    check_sums(report)
+    assert report.streams["a"].published == 10
+    assert report.streams["b"].published == 200
+    assert [type(error) for error in report.errors] == [SourceEnded]
+    assert report.exit_code == 3
+
+
+def test_a_defect_in_a_source_is_reported_as_such() -> None:
+    class Defect(Counting):
+        def run(self, stop: threading.Event) -> Iterator[Frame]:
+            yield from super().run(stop)
+            raise ZeroDivisionError("rtsp://me:secret@camera is 0")
+
+    report = Supervisor([Defect("a", 3)], [Sink()]).run()
+    assert str(report.errors[0]).startswith("source a: wanted pictures or a SourceError, got Zero")
+    assert "secret" not in str(report.errors[0])
+    assert report.streams["a"].published == 3
+
+
+def test_asked_to_stop_the_stages_finish_what_is_under_way() -> None:
+    flushed = threading.Event()
+
+    class Flushing(Passing):
+        def run(self, inbox: Inbox) -> Iterator[Frame]:
+            yield from super().run(inbox)
+            flushed.set()
+
+    sink = Sink()
+    line: list[Stage] = [Holding(), Flushing("track"), sink]
+    supervisor = Supervisor([Endless("file"), Endless("live", live=True)], line)
+    report = supervisor.run(stop_after(supervisor, 100), tick_s=0.01)
+    check_law(sink.frames)
+    check_sums(report)
+    assert flushed.is_set()
+    assert report.exit_code == 0
+    assert "shutdown" not in report.streams["file"].dropped
+    assert sum(c.published for c in report.streams.values()) == len(sink.frames)
+
+
+def stop_after(supervisor: Supervisor, published: int) -> Callable[[Progress], None]:
+    asked: list[bool] = []
+
+    def tick(progress: Progress) -> None:
+        if progress.published >= published and not asked:
+            asked.append(True)
+            supervisor.stop()
+
+    return tick
+
+
+def test_asked_again_what_waits_is_dropped() -> None:
+    go_on = threading.Event()
+    sink = Sink(work=until(go_on))
+    supervisor = Supervisor([Endless("file")], [Passing("track"), sink])
+
+    def tick(progress: Progress) -> None:
+        if progress.captured >= 6 and not go_on.is_set():
+            supervisor.stop()
+        if progress.dropped:
+            go_on.set()
+
+    report = supervisor.run(tick, tick_s=0.01)
+    check_law(sink.frames)
+    check_sums(report)
+    assert report.exit_code == 0
+    assert report.stuck == ()
+    assert set(report.streams["file"].dropped) == {"shutdown"}
+
+
+def test_a_stage_that_hangs_does_not_hang_the_end() -> None:
+    clock = ManualClock()
+    release = threading.Event()
+    sink = Sink(work=until(release))
+    supervisor = Supervisor([Endless("file")], [Passing("track"), sink], clock=clock)
+
+    def tick(progress: Progress) -> None:
+        if progress.captured < 6:
+            return
+        if clock.now_ns() == 0:
+            supervisor.stop()
+        if not progress.dropped or running() == {"maskstream-publish"}:
+            clock.advance(6)
+
+    report = supervisor.run(tick, tick_s=0.01)
+    release.set()
+    check_sums(report)
+    assert report.stuck == ("publish",)
+    assert "publish: wanted an end within 12 s, got a thread that still runs" in str(
+        report.errors[0]
+    )
+    assert report.exit_code == StageFailed.exit_code
+    assert report.streams["file"].published == 0
+
+
+def running() -> set[str]:
+    names = {thread.name for thread in threading.enumerate()}
+    return {name for name in names if name.startswith("maskstream-")}
+
+
+def test_a_source_that_hangs_does_not_hang_the_end() -> None:
+    class Deaf(Counting):
+        def run(self, stop: threading.Event) -> Iterator[Frame]:
+            yield from super().run(stop)
+            release.wait(30)
+
+    release = threading.Event()
+    sink = Sink()
+    settings = RunSettings(drain_s=0.05, grace_s=0.05)
+    supervisor = Supervisor([Deaf("a", 3, live=True), Counting("b", 9)], [sink], settings)
+    report = supervisor.run(stop_after(supervisor, 3), tick_s=0.01)
+    release.set()
+    check_sums(report)
+    assert report.stuck == ("source a",)
+    assert sink.cleaned_up == 1
+
+
+def test_a_stage_that_breaks_the_contract_is_told_so() -> None:
+    class Twice(Passing):
+        def run(self, inbox: Inbox) -> Iterator[Frame]:
+            for frame in inbox:
+                yield frame
+                yield frame
+
+    class Early(Passing):
+        def run(self, inbox: Inbox) -> Iterator[Frame]:
+            yield from inbox.take() or []
+
+    class Forgetful(Passing):
+        def run(self, inbox: Inbox) -> Iterator[Frame]:
+            yield from (frame for frame in inbox if frame.seq % 2)
+
+    settings = RunSettings(restarts=0)
+    twice = Supervisor([Counting("a")], [Twice("t"), Sink()], settings).run()
+    assert "was yielded out of turn: none is held" in str(twice.errors[0])
+    early = Supervisor([Counting("a")], [Early("e"), Sink()], settings).run()
+    assert "stage e returned before the end of its inbox" in str(early.errors[0])
+    forgetful = Supervisor([Counting("a")], [Forgetful("f"), Sink()], settings).run()
+    assert "was yielded out of turn: the oldest held is seq 0" in str(forgetful.errors[0])
+    for report in (twice, early, forgetful):
+        check_sums(report)
+
+
+def test_frames_that_a_stage_forgot_are_counted(caplog: pytest.LogCaptureFixture) -> None:
+    class Mute(Passing):
+        def run(self, inbox: Inbox) -> Iterator[Frame]:
+            for _ in inbox:
+                pass
+            yield from ()
+
+    report = Supervisor([Counting("a", 9)], [Mute("mute"), Sink()]).run()
+    assert report.streams["a"].dropped == {"failed": 9}
+    assert "stage mute ended and forgot 9 frames" in caplog.text
+
+
+def test_stop_before_the_start_and_an_interrupt_in_the_middle() -> None:
+    early = Supervisor([Endless("a")], [Sink()])
+    early.stop()
+    check_sums(early.run())
+
+    def interrupt(progress: Progress) -> None:
+        if progress.published:
+            raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        Supervisor([Endless("a")], [Passing("track"), Sink()]).run(interrupt)
+    for _ in range(500):
+        if threading.active_count() <= before:
+            break
+        nap(0.01)
+    assert threading.active_count() <= before, "all threads end by themselves"
+
+
+def test_failures_that_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    clock = ManualClock()
+    failures = Failures(clock)
+    full = RecordError(where="out/a.mp4", wanted="room", got="a full disk", remedy="Make room.")
+    report = Supervisor(
+        [Counting("a", 5)], [Sink(work=lambda _: failures.report(full))], failures=failures
+    ).run()
+    assert report.streams["a"].published == 5
+    assert report.errors == (full,)
+    assert report.exit_code == RecordError.exit_code
+    assert [r.getMessage() for r in caplog.records] == [str(full)]
+    clock.advance(61)
+    failures.report(full)
+    assert caplog.records[-1].getMessage() == f"{full} (5 times)"
+    for at in range(200):
+        failures.report(RecordError(where=f"out/{at}", wanted="a", got="b", remedy="c"))
+    assert len(failures.errors()) == 101
+
+
+def test_names_must_be_there_and_differ() -> None:
+    with pytest.raises(ValueError, match=r"^a run needs at least one source$"):
+        Supervisor([], [Sink()])
+    with pytest.raises(ValueError, match=r"^each stage must have a name of its own, got t, t$"):
+        Supervisor([Counting("a")], [Passing("t"), Passing("t")])
+
+
+def test_threads_carry_the_products_name() -> None:
+    names: set[str] = set()
+    sink = Sink(work=lambda _: names.update(t.name for t in threading.enumerate()))
+    Supervisor([Counting("gate-2")], [Passing("track"), sink]).run()
+    assert {"maskstream-source-gate-2", "maskstream-track", "maskstream-publish"} <= names
+
+
+def test_thousands_of_epochs_take_no_memory() -> None:
+    sink = Passing("publish")
+    supervisor = Supervisor([Counting("a", 6000, epoch=2)], [Holding(), sink])
+    report = supervisor.run()
+    assert report.streams["a"].captured == 6000
+    assert len(supervisor.metrics.render()) < 20_000
