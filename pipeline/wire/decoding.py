@@ -113,7 +113,7 @@ def _parse(header: bytes) -> Fields:
         raise wrong("header", "JSON", f"{len(header)} bytes that are none: {error}") from error
     fields = Fields(value, "header")
     version = fields.take("v")
-    if version != VERSION or not isinstance(version, int):
+    if type(version) is not int or version != VERSION:  # True == 1, but is none
         raise UnsupportedVersion(
             where="header",
             wanted=f"protocol version {VERSION}",

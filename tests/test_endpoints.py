@@ -1,0 +1,31 @@
+"""Addresses: what is one, where pictures go, who reaches it."""
+
+import pytest
+
+from pipeline.errors import EndpointError
+from pipeline.wire.endpoints import parse_endpoint
+
+
+@pytest.mark.parametrize("address", [
+    "", "foo", "tcp://", "tcp://127.0.0.1", "tcp://127.0.0.1:80x", "tcp://127.0.0.1:70000",
+    "tcp://a b:1", "udp://127.0.0.1:1", "inproc://x", "ipc://", "ipc://*", "ipc:///" + "x" * 200,
+    "http://user:secret@host/?key=secret",
+])  # fmt: skip
+def test_what_is_no_endpoint_is_an_error(address: str) -> None:
+    with pytest.raises(EndpointError, match=r"^--publish: wanted .*tcp://127\.0\.0\.1:5555$") as e:
+        parse_endpoint(address, "--publish")
+    assert "secret" not in str(e.value)
+
+
+def test_endpoints_know_where_the_pictures_are_and_who_reaches_them() -> None:
+    records = parse_endpoint("tcp://camera-host:5555", "test")
+    assert str(records.for_pictures()) == "tcp://camera-host:5556"
+    assert str(parse_endpoint("tcp://0.0.0.0:7", "test").seen_through(records)) == (
+        "tcp://camera-host:7"
+    )
+    assert str(parse_endpoint("ipc:///tmp/a", "test").for_pictures()) == "ipc:///tmp/a.pictures"
+    assert parse_endpoint("tcp://127.0.0.1:65535", "test").for_pictures().port == 0
+    for address in ("tcp://127.8.9.1:1", "tcp://[::1]:1", "tcp://localhost:1", "ipc:///tmp/a"):
+        assert parse_endpoint(address, "test").is_local
+    for address in ("tcp://0.0.0.0:1", "tcp://*:1", "tcp://eth0:1", "tcp://[::]:1", "tcp://a:1"):
+        assert not parse_endpoint(address, "test").is_local
