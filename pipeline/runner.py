@@ -92,10 +92,16 @@ class SourceRunner(Runner):
     ) -> None:
         super().__init__(f"source {source.stream}", output, around)
         self._source = source
+        self._metrics.tally.source(source.stream, "waiting")
         self._channel = output
         self._stop = stop
 
     def _life(self) -> StreamError | None:
+        error = self._capture()
+        self._metrics.tally.source(self._source.stream, "failed" if error else "ended")
+        return error
+
+    def _capture(self) -> StreamError | None:
         try:
             self._pump(self._source.run(self._stop))
         except ChannelClosed:

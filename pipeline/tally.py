@@ -4,13 +4,17 @@ import threading
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 
-from .frame import NOTHING, Frame, TrackState
+from .frame import Frame, TrackState
 
 SAMPLES_KEPT = 2048
 RATE_WINDOW_NS = 5_000_000_000
+
+SourceState = Literal["waiting", "running", "ended", "failed"]
+"""Before its first frame, while frames come, after its end, after an error that ended it."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +31,10 @@ class StreamCounts:
     """Instances in the published frames."""
     tracks: int = 0
     """Different confirmed tracks in the published frames."""
+    reconnects: int = 0
+    """Epochs after the first: reconnections and changes of the picture's size."""
+    state: SourceState = "waiting"
+    """Where the source stands."""
 
     @property
     def under_way(self) -> int:
@@ -68,22 +76,25 @@ class _Stream:
     def __init__(self) -> None:
         self.captured = self.published = self.instances = self.tracks = self.epochs = 0
         self.dropped: Counter[str] = Counter()
+        self.state: SourceState = "waiting"
         self._epoch = -1
-        self._lost_at_source: Mapping[str, int] = NOTHING
+        self._lost_at_source: Mapping[str, int] = {}
         self._published_epoch = -1
         self._live_tracks: set[int] = set()
 
     def capture(self, frame: Frame) -> Counter[str]:
         """Count a frame as it leaves its source; what the source lost since the one before."""
         if frame.epoch != self._epoch:
-            self._epoch, self._lost_at_source = frame.epoch, NOTHING
+            self._epoch, self._lost_at_source = frame.epoch, {}
             self.epochs += 1
         lost = Counter(frame.dropped)
         lost.subtract(self._lost_at_source)
+        lost = +lost
         self._lost_at_source = frame.dropped
+        self.state = "running"
         self.captured += 1 + lost.total()
         self.dropped += lost
-        return +lost
+        return lost
 
     def publish(self, frame: Frame) -> None:
         self.published += 1
@@ -100,7 +111,13 @@ class _Stream:
 
     def counts(self) -> StreamCounts:
         return StreamCounts(
-            self.captured, self.published, dict(+self.dropped), self.instances, self.tracks
+            captured=self.captured,
+            published=self.published,
+            dropped=dict(+self.dropped),
+            instances=self.instances,
+            tracks=self.tracks,
+            reconnects=max(self.epochs - 1, 0),
+            state=self.state,
         )
 
 
@@ -113,6 +130,11 @@ class Tally:
         self._stages: dict[str, Durations] = {}
         self._ages = Durations()
         self._published_ns: deque[int] = deque(maxlen=SAMPLES_KEPT)
+
+    def source(self, stream: str, state: SourceState) -> None:
+        """Say where a source stands; the one that captures is "running" by itself."""
+        with self._lock:
+            self._stream(stream).state = state
 
     def captured(self, frame: Frame) -> tuple[Counter[str], bool]:
         """Count a frame as it leaves its source.

@@ -15,6 +15,7 @@ from pipeline.report import Failures, Progress, Report
 from pipeline.runner import Restarts
 from pipeline.stage import Inbox, Stage
 from pipeline.supervisor import RunSettings, Supervisor
+from pipeline.tally import StreamCounts
 
 NEVER = threading.Event()
 
@@ -272,12 +273,15 @@ def test_an_error_of_the_tree_is_not_restarted() -> None:
 
 def test_a_source_that_fails_ends_alone() -> None:
     sink = Sink()
-    report = Supervisor([Breaking("a", 10), Counting("b", 200)], [Passing("track"), sink]).run()
+    supervisor = Supervisor([Breaking("a", 10), Counting("b", 200)], [Passing("track"), sink])
+    assert supervisor.metrics.tally.streams()["a"] == StreamCounts(state="waiting")
+    report = supervisor.run()
     check_sums(report)
     assert report.streams["a"].published == 10
     assert report.streams["b"].published == 200
     assert [type(error) for error in report.errors] == [SourceEnded]
     assert report.exit_code == 3
+    assert {name: c.state for name, c in report.streams.items()} == {"a": "failed", "b": "ended"}
 
 
 def test_a_defect_in_a_source_is_reported_as_such() -> None:

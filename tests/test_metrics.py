@@ -1,0 +1,198 @@
+"""Counts are exact, the memory for them is bounded, and scrapers find the promised names."""
+
+import io
+import re
+import urllib.request
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from pipeline.errors import EndpointError, RecordError
+from pipeline.frame import Frame, Instances, TrackState
+from pipeline.masks import Masks
+from pipeline.metrics import METRIC_NAMES, Metrics
+from pipeline.report import Progress, Report
+from pipeline.summary import ProgressLine, dropped_text, print_summary
+from pipeline.tally import SAMPLES_KEPT, Durations, Quantiles, StreamCounts, Tally
+
+
+def frame(seq: int, epoch: int = 0, **dropped: int) -> Frame:
+    return Frame("a", epoch, seq, seq, Fraction(1, 25), 0, 0, "media", None, dropped=dropped or {})
+
+
+def seen(seq: int, ids: list[int], state: TrackState, *, epoch: int = 0) -> Frame:
+    n = len(ids)
+    masks = Masks.from_dense(np.ones((n, 2, 2), np.bool_))
+    found = Instances.detected(masks, np.ones(n, np.float32), np.zeros(n, np.int32))
+    tracked = replace(found, track_ids=np.array(ids, np.int64), states=np.full(n, state, np.uint8))
+    return replace(frame(seq, epoch), instances=tracked)
+
+
+def test_the_names_are_those_that_are_rendered() -> None:
+    metrics = Metrics()
+    metrics.captured("decode", frame(0))
+    metrics.captured("decode", frame(2, corrupt=1))
+    metrics.captured("decode", frame(0, epoch=1))
+    metrics.published(seen(0, [1], TrackState.TRACKED), now_ns=30_000_000)
+    metrics.dropped("segment", frame(2), "stale")
+    metrics.worked("segment", 0.0184)
+    metrics.restarted("track")
+    metrics.wrote("publish", 1000)
+    metrics.watch_queue("a > segment", lambda: 2)
+    text = metrics.render().decode()
+    families = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
+    assert {name for name in families if not name.endswith("_created")} == set(METRIC_NAMES)
+    for line in (
+        'maskstream_frames_captured_total{stream="a"} 4.0',
+        'maskstream_frames_published_total{stream="a"} 1.0',
+        'maskstream_frames_dropped_total{reason="corrupt",stage="decode",stream="a"} 1.0',
+        'maskstream_frames_dropped_total{reason="stale",stage="segment",stream="a"} 1.0',
+        'maskstream_instances_total{stream="a"} 1.0',
+        'maskstream_reconnects_total{stream="a"} 1.0',
+        'maskstream_restarts_total{stage="track"} 1.0',
+        'maskstream_written_bytes_total{stage="publish"} 1000.0',
+        'maskstream_stage_seconds_bucket{le="0.02",stage="segment"} 1.0',
+        'maskstream_age_seconds_sum{stream="a"} 0.03',
+        'maskstream_queue_frames{queue="a > segment"} 2.0',
+    ):
+        assert line in text.splitlines()
+
+
+def test_two_runs_share_nothing() -> None:
+    first, second = Metrics(), Metrics()
+    first.captured("decode", frame(0))
+    assert b'stream="a"' not in second.render()
+
+
+def test_scrapes_are_answered_while_the_context_lasts() -> None:
+    metrics = Metrics()
+    metrics.wrote("record", 5)
+    with metrics.serve(0) as port:
+        url = f"http://127.0.0.1:{port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            assert b'maskstream_written_bytes_total{stage="record"} 5.0' in answer.read()
+        with (
+            pytest.raises(EndpointError, match=rf"^metrics on 127\.0\.0\.1:{port}: wanted a free"),
+            Metrics().serve(port),
+        ):
+            pass
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(url, timeout=5)
+    with pytest.raises(EndpointError), metrics.serve(70000):
+        pass
+
+
+def test_what_a_source_lost_is_read_off_its_frames() -> None:
+    tally = Tally()
+    assert tally.captured(frame(0)) == ({}, False)
+    assert tally.captured(frame(3, corrupt=2)) == ({"corrupt": 2}, False)
+    assert tally.captured(frame(4, corrupt=2)) == ({}, False)
+    assert tally.captured(frame(2, epoch=1, corrupt=1, stale=1)) == (
+        {"corrupt": 1, "stale": 1},
+        True,
+    )
+    counts = tally.streams()["a"]
+    assert counts.captured == 5 + 3
+    assert counts.dropped == {"corrupt": 3, "stale": 1}
+    assert counts.under_way == 4
+    assert counts.reconnects == 1
+
+
+def test_a_track_is_counted_once_when_it_is_confirmed() -> None:
+    tally = Tally()
+    for published in (
+        seen(0, [1, 2], TrackState.TENTATIVE),
+        seen(1, [1, 2], TrackState.TRACKED),
+        seen(2, [1, 3], TrackState.TRACKED),
+        replace(seen(3, [3, 4], TrackState.TRACKED), ended=(1, 2)),
+        seen(0, [1], TrackState.TRACKED, epoch=1),
+    ):
+        tally.published(published, 0)
+    assert tally.streams()["a"].tracks == 5
+    assert tally.streams()["a"].instances == 9
+
+
+def test_quantiles_are_of_the_latest_durations() -> None:
+    durations = Durations()
+    assert durations.quantiles() == Quantiles(0, 0.0, 0.0)
+    for _ in range(SAMPLES_KEPT):
+        durations.add(100.0)
+    for at in range(SAMPLES_KEPT):
+        durations.add(at / (SAMPLES_KEPT - 1))
+    latest = durations.quantiles()
+    assert latest.count == 2 * SAMPLES_KEPT
+    assert (latest.p50_s, latest.p95_s) == pytest.approx((0.5, 0.95))
+
+
+def test_the_rate_is_of_the_last_seconds() -> None:
+    tally = Tally()
+    assert tally.rate_hz(0) == 0
+    for at in range(200):
+        tally.published(frame(at), at * 40_000_000)
+    assert tally.rate_hz(200 * 40_000_000) == pytest.approx(25, rel=0.01)
+    assert tally.rate_hz(10**12) == 0
+
+
+REPORT = Report(
+    streams={"gate [2]": StreamCounts(812, 640, {"corrupt": 12, "stale": 160}, 1200, 7)},
+    stages={"segment": Quantiles(652, 0.0184, 0.0251)},
+    ages=Quantiles(640, 0.04, 0.09),
+    errors=(RecordError(where="[out]", wanted="room", got="a full disk", remedy="Make room."),),
+    stuck=(),
+    wall_s=32.0,
+)
+
+
+def test_a_report_that_is_piped_is_lines(tmp_path: Path) -> None:
+    file = tmp_path / "demo.mp4"
+    file.write_bytes(bytes(1_500_000))
+    out = io.StringIO()
+    print_summary(REPORT, [file, tmp_path / "never"], Console(file=out, width=40))
+    assert out.getvalue().splitlines() == [
+        "stream gate [2]: captured 812, published 640, dropped 172 (stale 160, corrupt 12), "
+        "instances 1200, tracks 7",
+        "stage segment: frames 652, p50 ms 18.4, p95 ms 25.1",
+        "stage capture to end: frames 640, p50 ms 40.0, p95 ms 90.0",
+        f"file {file}: MB 1.50",
+        "32.0 s, 20.0 frames/s",
+        "error: [out]: wanted room, got a full disk. Make room.",
+    ]
+
+
+def test_a_report_on_a_terminal_is_tables() -> None:
+    out = io.StringIO()
+    print_summary(REPORT, [], Console(file=out, width=100, force_terminal=True, color_system=None))
+    text = out.getvalue()
+    assert re.search(r"stream +captured +published +dropped +instances +tracks", text)
+    assert re.search(r"gate \[2\] +812 +640 +172 \(stale 160, corrupt 12\) +1200 +7", text)
+    assert "file" not in text
+
+
+def test_no_losses_are_a_plain_zero() -> None:
+    assert dropped_text({}) == "0"
+
+
+def progress(wall_s: float) -> Progress:
+    return Progress(812, 640, 160, 24.94, 0.0412, wall_s)
+
+
+def test_progress_that_is_piped_is_a_line_now_and_then() -> None:
+    out = io.StringIO()
+    with ProgressLine(Console(file=out)) as show:
+        for tenths in range(120):
+            show(progress(tenths / 10))
+    line = "640 frames  24.9 frames/s  age 41 ms  160 dropped"
+    assert out.getvalue().splitlines() == [f"0:05  {line}", f"0:10  {line}"]
+
+
+def test_progress_on_a_terminal_is_redrawn_and_leaves_nothing() -> None:
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=True, width=100, color_system=None)
+    with ProgressLine(console) as show:
+        show(progress(62))
+        assert "1:02  640 frames" in out.getvalue()
+    assert out.getvalue().endswith("\x1b[1A\x1b[2K"), "the line is erased"
