@@ -35,7 +35,7 @@ def write_video(
     pts: Sequence[int] | None = None,
     time_base: Fraction | None = None,
     options: dict[str, str] | None = None,
-    container_format: str | None = None,
+    container_options: dict[str, str] | None = None,
 ) -> Path:
     """A video file of ``frames`` pictures (a count of ``moving_square``, or BGR arrays).
 
@@ -48,7 +48,7 @@ def write_video(
         else frames
     )
     base = time_base or 1 / Fraction(fps)
-    with av.open(str(path), "w", format=container_format) as container:
+    with av.open(str(path), "w", options=container_options or {}) as container:
         stream = container.add_stream(codec, rate=Fraction(fps), options=options or {})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt

@@ -23,6 +23,8 @@ REPORT_S = 60.0
 MICROSECOND = Fraction(1, 1_000_000)
 WHOLE = 0.98
 """A file with fewer packets than this share of what its header announces was cut off."""
+LAST_PICTURE_S = 0.5
+"""The last picture may be shown for this long, where only the file's duration is announced."""
 
 
 class Capture:
@@ -59,6 +61,7 @@ class Capture:
         )
         self._damaged = False
         self._delivered = self._lost = self._lost_at_end = self._packets_read = 0
+        self._until_s = 0.0
         self._reported_ns: int | None = None
 
     def frames(self) -> Iterator[Frame]:
@@ -104,6 +107,7 @@ class Capture:
                 continue
             self._delivered += 1
             self._lost_at_end = 0
+            self._until_s = picture.time or 0.0
             yield self._timeline.frame(image, picture.pts, arrived_ns, self._step(picture))
 
     def _image(self, picture: av.VideoFrame) -> Image | None:
@@ -162,12 +166,26 @@ class Capture:
         )
 
     def _missing(self) -> str:
-        announced = self._source.stream.frames
+        announced, announced_s = self._source.stream.frames, announced_duration_s(self._source)
         if self._lost_at_end:
             return f"{self._lost_at_end} that cannot be decoded"
         if self._packets_read < announced * WHOLE:
             return f"the end where {announced} were announced"
+        if self._until_s < announced_s * WHOLE - LAST_PICTURE_S:
+            return f"the end at {self._until_s:.1f} s of {announced_s:.1f} s"
         return ""
+
+
+def announced_duration_s(source: Opened) -> float:
+    """How long a file's header says that the video is, s; 0 when it says nothing to rely on.
+
+    Elsewhere than in Matroska, FFmpeg may have guessed it, or it is that of the sound.
+    """
+    container = source.container
+    alone = len(container.streams) == 1
+    if not alone or "matroska" not in container.format.name or container.duration is None:
+        return 0.0
+    return container.duration / av.time_base
 
 
 def camera_time(source: Opened) -> Wall:

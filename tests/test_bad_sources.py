@@ -1,0 +1,299 @@
+"""Bad input to stages.decode: one clear error each, in time, and no password in any of them."""
+
+import http.server
+import itertools
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from pipeline.clock import SystemClock
+from pipeline.errors import (
+    ConfigError,
+    SourceEnded,
+    SourceError,
+    SourceRejected,
+    SourceUnavailable,
+    UnsupportedMedia,
+)
+from pipeline.frame import Frame
+from stages.decode import Decode, DecodeSettings
+from stages.sources.address import parse_sources
+from tests.media import moving_square, write_audio, write_video
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "media" / "videos"
+PATIENT_S = 30.0
+"""Far above any configured time of these tests, far below for ever."""
+
+
+def source(address: str, **settings: object) -> Decode:
+    (spec,) = parse_sources([address])
+    return Decode(spec, DecodeSettings.model_validate(settings), clock=SystemClock())
+
+
+def until_error(address: str, **settings: object) -> tuple[list[Frame], SourceError]:
+    """What comes before the error, and the error."""
+    frames: list[Frame] = []
+    with pytest.raises(SourceError) as caught:
+        frames.extend(source(address, **settings).run(threading.Event()))
+    error = caught.value
+    assert all((error.where, error.wanted, error.got, error.remedy))
+    return frames, error
+
+
+def only_error(address: str, **settings: object) -> SourceError:
+    frames, error = until_error(address, **settings)
+    assert frames == []
+    return error
+
+
+@pytest.mark.parametrize("name", ["nothing.mp4", "nothing.png", "no/such/folder"])
+def test_no_such_file(tmp_path: Path, name: str) -> None:
+    error = only_error(str(tmp_path / name))
+    assert isinstance(error, SourceUnavailable)
+    assert "No such file" in error.got
+    assert name in error.where
+
+
+def test_a_folder_without_media(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    error = only_error(str(tmp_path))
+    assert isinstance(error, UnsupportedMedia)
+    assert error.wanted == "videos or pictures"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "got"),
+    [
+        ("empty.mp4", b"", "an empty file"),
+        ("noise.mp4", bytes(range(256)) * 40, "bytes that are none"),
+        ("zeros.mkv", bytes(10_000), "bytes that are none"),
+        ("notes.txt", b"Dear diary,\n" * 100, "plain text"),
+        ("empty.png", b"", "0 bytes"),
+        ("noise.jpg", bytes(range(256)), "256 bytes"),
+    ],
+)
+def test_what_is_no_video(tmp_path: Path, name: str, content: bytes, got: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    error = only_error(str(tmp_path / name))
+    assert isinstance(error, UnsupportedMedia)
+    assert got in error.got
+
+
+def test_audio_only(tmp_path: Path) -> None:
+    error = only_error(str(write_audio(tmp_path / "tone.wav")))
+    assert isinstance(error, UnsupportedMedia)
+    assert "only audio" in error.got
+
+
+def test_an_mp4_without_its_index(tmp_path: Path) -> None:
+    whole = write_video(tmp_path / "whole.mp4", 30).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    assert isinstance(only_error(str(tmp_path / "cut.mp4")), UnsupportedMedia)
+
+
+def noisy(count: int) -> Iterator[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]]:
+    """Pictures that do not compress, so that a file can be cut in the middle of its pictures."""
+    generator = np.random.default_rng(0)
+    for _ in range(count):
+        yield generator.integers(0, 256, (48, 64, 3)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_a_file_that_was_cut_off_gives_what_it_has_and_then_an_error(
+    tmp_path: Path, suffix: str
+) -> None:
+    index_first = {"movflags": "faststart"} if suffix == ".mp4" else {}
+    path = write_video(
+        tmp_path / f"cut{suffix}",
+        noisy(60),
+        options={"g": "1"},
+        container_options=index_first,
+    )
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    frames, error = until_error(str(path))
+    assert isinstance(error, SourceEnded)
+    assert 25 <= len(frames) <= 32
+    assert f"{len(frames)} good pictures" in error.got
+
+
+def damage(path: Path, first: float, last: float) -> Path:
+    """Overwrite a part of a file, from and to these shares of its length."""
+    content = bytearray(path.read_bytes())
+    a, b = int(len(content) * first), int(len(content) * last)
+    content[a:b] = np.random.default_rng(1).integers(0, 256, b - a).astype(np.uint8).tobytes()
+    path.write_bytes(bytes(content))
+    return path
+
+
+def test_damage_in_the_middle_is_dropped_and_counted_up_to_the_next_key_picture(
+    tmp_path: Path,
+) -> None:
+    options = {"g": "10", "bf": "0", "sc_threshold": "0"}
+    path = write_video(tmp_path / "hurt.mp4", noisy(50), options=options)
+    frames = list(source(str(damage(path, 0.33, 0.36))).run(threading.Event()))
+    lost = frames[-1].dropped["corrupt"]
+    assert len(frames) + lost == 50
+    assert 0 < lost <= 20
+    for delivered, frame in enumerate(frames):
+        assert frame.seq == delivered + sum(frame.dropped.values())
+    pairs = itertools.pairwise(frame.seq for frame in frames)
+    taken_up = [after for before, after in pairs if after != before + 1]
+    assert [seq % 10 for seq in taken_up] == [0]  # at a key picture
+
+
+def test_without_waiting_for_key_pictures_less_is_dropped(tmp_path: Path) -> None:
+    options = {"g": "50", "bf": "0", "sc_threshold": "0"}
+    path = damage(write_video(tmp_path / "hurt.mp4", noisy(50), options=options), 0.33, 0.36)
+    waiting, ended = until_error(str(path))
+    assert isinstance(ended, SourceEnded)
+    hurried = list(source(str(path), wait_for_key=False).run(threading.Event()))
+    assert len(waiting) < len(hurried)
+
+
+def test_the_good_frames_of_a_half_corrupt_file() -> None:
+    path = SHARED / "decord" / "corrupted.mp4"
+    if not path.exists():
+        pytest.skip("needs the shared media (videos/decord/corrupted.mp4)")
+    frames, error = until_error(str(path))
+    assert len(frames) == 28
+    assert isinstance(error, SourceEnded)
+    assert "28 good pictures, then 22" in error.got
+
+
+@pytest.mark.parametrize("name", ["broken.mp4", "empty.flv"])
+def test_files_that_others_could_not_read(name: str) -> None:
+    path = SHARED / "streamio-ffmpeg" / name
+    if not path.exists():
+        pytest.skip(f"needs the shared media (videos/streamio-ffmpeg/{name})")
+    assert isinstance(only_error(str(path)), UnsupportedMedia)
+
+
+def test_a_damaged_picture_among_others_is_counted(tmp_path: Path) -> None:
+    for index in range(4):
+        cv2.imwrite(str(tmp_path / f"{index}.jpg"), moving_square(index))
+    cut = (tmp_path / "1.jpg").read_bytes()
+    (tmp_path / "1.jpg").write_bytes(cut[: len(cut) // 2])
+    frames = list(source(str(tmp_path)).run(threading.Event()))
+    assert [(frame.seq, dict(frame.dropped)) for frame in frames] == [
+        (0, {}),
+        (2, {"corrupt": 1}),
+        (3, {"corrupt": 1}),
+    ]
+
+
+def test_a_picture_that_was_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "half.jpg"
+    cv2.imwrite(str(path), moving_square(0))
+    path.write_bytes(path.read_bytes()[:-40])
+    assert "cut off" in only_error(str(path)).got
+
+
+@pytest.mark.parametrize(
+    ("address", "part"),
+    [
+        ("synthetic:nowhere", "crossing"),
+        ("synthetic:crossing?size=big", "size"),
+        ("synthetic:crossing?fps=0", "fps"),
+        ("synthetic:crossing?colour=red", "colour"),
+        ("synthetic:crossing?live=perhaps", "live"),
+    ],
+)
+def test_a_scene_that_does_not_exist_fails_before_it_runs(address: str, part: str) -> None:
+    with pytest.raises(ConfigError, match=part):
+        source(address)
+
+
+def test_no_webcam() -> None:
+    error = only_error("/dev/video97", open_timeout_s=5)
+    assert isinstance(error, SourceUnavailable)
+    assert "No such file" in error.got
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """A port that accepts connections and never says a word."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(8)
+        yield listening.getsockname()[1]
+
+
+def free_port() -> int:
+    with socket.socket() as passing:
+        passing.bind(("127.0.0.1", 0))
+        port: int = passing.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_server_that_stays_silent_is_given_up_in_time(scheme: str) -> None:
+    began_s = time.monotonic()
+    with silent_server() as port:
+        error = only_error(f"{scheme}://me:hunter2@127.0.0.1:{port}/live", open_timeout_s=0.5)
+    assert isinstance(error, SourceUnavailable)
+    assert "nothing for 0.5 s" in error.got
+    assert "hunter2" not in str(error)
+    assert time.monotonic() - began_s < PATIENT_S
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_refused_connection(scheme: str) -> None:
+    error = only_error(f"{scheme}://me:hunter2@127.0.0.1:{free_port()}/live?key=hunter2")
+    assert isinstance(error, SourceUnavailable)
+    assert "refused" in error.got
+    assert "hunter2" not in str(error) + repr(error) + str(error.__cause__) + repr(error.__cause__)
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_a_host_that_nobody_knows(scheme: str) -> None:
+    error = only_error(f"{scheme}://no-such-host.invalid/live", open_timeout_s=20)
+    assert isinstance(error, SourceUnavailable)
+    assert "host name" in error.got
+
+
+@contextmanager
+def web_server(folder: Path) -> Iterator[str]:
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            del format, args
+
+    with http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), partial(Quiet, directory=os.fspath(folder))
+    ) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_a_video_on_a_web_server(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", 12)
+    with web_server(tmp_path) as address:
+        frames = list(source(f"{address}/clip.mp4").run(threading.Event()))
+    assert [frame.seq for frame in frames] == list(range(12))
+    assert all(frame.dropped == {} for frame in frames)
+
+
+def test_a_page_that_is_not_there(tmp_path: Path) -> None:
+    with web_server(tmp_path) as address:
+        error = only_error(f"{address}/nothing.mp4")
+    assert isinstance(error, SourceRejected)
+    assert "404" in error.got
+
+
+def test_a_page_that_is_no_video(tmp_path: Path) -> None:
+    (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 40)
+    with web_server(tmp_path) as address:
+        error = only_error(f"{address}/noise.mp4")
+    assert isinstance(error, UnsupportedMedia)
