@@ -1,0 +1,1 @@
+"""The pure tracker: motion in seconds, association of masks, the life of a track."""
