@@ -96,12 +96,10 @@ def _window(cutout: Cutout, matrix: Matrix, canvas: Picture) -> tuple[int, int, 
 
 
 def _cast(canvas: Picture, at: tuple[int, int], alpha: NDArray[np.uint8], darkness: float) -> None:
-    """Darken ``canvas`` below and beside the thing, softly."""
-    reach = max(2, round(0.06 * min(alpha.shape)))
-    x0, y0 = at[0] + reach, at[1] + reach
-    window = canvas[y0 : y0 + alpha.shape[0], x0 : x0 + alpha.shape[1]]
-    if 0 in window.shape:
-        return
-    soft = np.asarray(cv2.blur(alpha, (2 * reach + 1, 2 * reach + 1)), np.uint8)
-    kept = 1 - soft[: window.shape[0], : window.shape[1]].astype(np.float32) * (darkness / 255)
+    """Darken ``canvas`` below and to the right of the thing, softly."""
+    reach = max(2, round(0.05 * min(alpha.shape)))
+    around = np.pad(alpha, reach)
+    soft = np.asarray(cv2.stackBlur(around, (2 * reach + 1, 2 * reach + 1)), np.float32)
+    window = canvas[at[1] : at[1] + soft.shape[0], at[0] : at[0] + soft.shape[1]]
+    kept = 1 - soft[: window.shape[0], : window.shape[1]] * (darkness / 255)
     window[:] = cv2.multiply(window, cv2.merge([kept, kept, kept]), dtype=cv2.CV_8U)

@@ -33,8 +33,8 @@ def scene(
         raise ConfigError(f"synthetic:{name}", mistakes, "Correct the address of the source.")
     rng = np.random.default_rng((zlib.crc32(name.encode()), seed))
     duration_s, cast = SCENES[name](rng)
-    backdrop = calm_backdrop(rng, width, height, period_s=24)
     things = tuple((_embody(rng, look, motion, height), motion) for look, motion in cast)
+    backdrop = calm_backdrop(rng, width, height, period_s=24)  # last: its draws depend on the size
     return Scene(name, width, height, fps, duration_s, backdrop, things)
 
 

@@ -54,7 +54,8 @@ def _fill(points: NDArray[np.float64], side_px: int) -> NDArray[np.uint8]:
 def _colours(rng: Generator, hue: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     other = hue + rng.uniform(0.15, 0.85)
     first = colorsys.hsv_to_rgb(hue, rng.uniform(0.55, 1), rng.uniform(0.6, 1))
-    second = colorsys.hsv_to_rgb(other % 1, rng.choice((0.08, 0.7)), rng.choice((0.3, 0.95)))
+    pale, vivid, deep = (0.08, 0.95), (0.7, 0.95), (0.75, 0.35)
+    second = colorsys.hsv_to_rgb(other % 1, *(pale, vivid, deep)[rng.integers(3)])
     return np.array(first[::-1], np.float32) * 255, np.array(second[::-1], np.float32) * 255
 
 
