@@ -44,9 +44,9 @@ def coco_examples(pictures: CocoPictures) -> Iterator[Example]:
 
 
 def scene_examples(scene: Scene, classes: Sequence[str], every: int = 5) -> Iterator[Example]:
-    """Every so manieth frame of a scene; slivers count neither as found nor as missed.
+    """One frame in ``every`` of a scene.
 
-    A sliver shows less than ``LEAST_AREA_PX`` pixels.
+    Slivers (less than ``LEAST_AREA_PX`` pixels visible) count neither as found nor as missed.
     """
     for index in range(0, scene.frames, every):
         picture, truth = scene.render(index)
@@ -143,7 +143,7 @@ def evaluate_scene(
     weights: WeightsOption,
     size: SizeOption = f"{NANO.long_px}x{NANO.short_px}",
     device: DeviceOption = "cpu",
-    every: Annotated[int, typer.Option(min=1, help="Take every so manieth frame.")] = 5,
+    every: Annotated[int, typer.Option(min=1, help="Take one frame in so many.")] = 5,
 ) -> None:
     """On a synthetic scene."""
     segmenter, scene = _open(weights, size, device), scene_of(address)

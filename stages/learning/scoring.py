@@ -12,11 +12,10 @@ from pycocotools import mask as rle
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from pipeline.masks import RLE, Bits, Masks, encode
+from pipeline.masks import RLE, Masks, encode
+from stages.networks.segmenter import Crop
 
 from .coco import Annotation
-
-CropFound = tuple[int, int, Bits]
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Scoring:
         truths: Sequence[Annotation],
         scores: Sequence[float],
         labels: Sequence[int],
-        crops: Sequence[CropFound],
+        crops: Sequence[Crop],
     ) -> None:
         """One picture of ``size`` (height, width); the last three: what was found in it."""
         image = len(self._images) + 1
