@@ -1,14 +1,19 @@
 """Augmentation and copy-paste: the masks stay with their pixels."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from pipeline.errors import SourceError
 from stages.learning.augment import degrade, random_view, recolour, settle, warp
+from stages.learning.coco import CocoPictures
 from stages.learning.cutouts import Cutout, placing, stamp
-from stages.learning.paste import Paster
+from stages.learning.paste import Paster, PictureCutouts
 from stages.learning.sample import Sample
 
 
@@ -160,3 +165,32 @@ def test_things_stand_together_when_clustered() -> None:
         return float(np.mean(spreads))
 
     assert spread(1.0) < 0.7 * spread(0.0)
+
+
+def test_only_whole_instances_are_cut_out(tmp_path: Path) -> None:
+    picture = np.zeros((120, 160, 3), np.uint8)
+    picture[20:100, 30:60, 2], picture[40:, 100:130, 1] = 255, 255
+    cv2.imwrite(str(tmp_path / "a.png"), picture)
+
+    def pictures(*boxes: tuple[int, int, int, int]) -> CocoPictures:
+        polygons = [
+            [x - 0.5, y - 0.5, x + w - 0.5, y - 0.5, x + w - 0.5, y + h - 0.5, x - 0.5, y + h - 0.5]
+            for x, y, w, h in boxes
+        ]
+        content = {
+            "images": [{"id": 1, "file_name": "a.png", "width": 160, "height": 120}],
+            "categories": [{"id": 1, "name": "bar"}],
+            "annotations": [
+                {"image_id": 1, "category_id": 1, "segmentation": [polygon]} for polygon in polygons
+            ],
+        }
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        return CocoPictures(tmp_path / "a.json", tmp_path, ("bar",))
+
+    cutouts = PictureCutouts(pictures((30, 20, 30, 80), (100, 40, 30, 80)))
+    assert len(cutouts) == 1  # the other touches the lower edge
+    cutout = cutouts.draw(np.random.default_rng(0))
+    np.testing.assert_array_equal(cutout.alpha, cutout.bgr[:, :, 2])
+    assert cutout.area == 30 * 80
+    with pytest.raises(SourceError, match="no edge cuts, got none"):
+        PictureCutouts(pictures((100, 40, 30, 80)))

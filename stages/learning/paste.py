@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.errors import SourceError
+
 from .augment import recolour, settle
 from .coco import CocoPictures
 from .cutouts import Cutout, placing, stamp
@@ -39,6 +41,8 @@ class PictureCutouts:
 
     Finds its candidates when made (a decoding of all masks) and keeps their windows, not the
     pictures. ``least_height_px``: smaller instances would be blurred when enlarged.
+
+    :raises SourceError: when there is none, or a picture cannot be read.
     """
 
     def __init__(self, pictures: CocoPictures, least_height_px: int = 64) -> None:
@@ -50,7 +54,12 @@ class PictureCutouts:
                 if h >= least_height_px and _is_whole(mask, (x, y, w, h)):
                     self._cutouts.append(_cut(sample.image, mask, (x, y, w, h), label))
         if not self._cutouts:
-            raise ValueError(f"{pictures.path} has no whole instance to cut out")
+            raise SourceError(
+                where=str(pictures.path),
+                wanted=f"instances of {least_height_px} px or more that no edge cuts",
+                got="none",
+                remedy="Leave it out, or cut from larger pictures.",
+            )
 
     def __len__(self) -> int:
         return len(self._cutouts)
@@ -81,7 +90,7 @@ class Paster:
 
     ``heights``: range of a pasted thing's height relative to the canvas, drawn evenly in its
     logarithm. ``clustered``: share of samples whose things stand together, of like size.
-    ``turn_rad``: largest angle. ``shadow``: share of things with a soft shadow.
+    ``turn_rad``: twice the spread of the angle. ``shadow``: share of things with a soft shadow.
     """
 
     def __init__(
