@@ -8,6 +8,7 @@ when it is lost it is looked for again, each time with a new epoch.
 import itertools
 import threading
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from pathlib import Path
 from random import Random
 from typing import Literal
@@ -27,6 +28,8 @@ from .sources.stills import pictures
 from .sources.synthetic import rendered, scene_at, split_live
 from .sources.watched import Beat, Watch, Watched
 
+Frames = Generator[Frame, None, None]
+"""Frames whose source is closed when they are: by their end or by ``close``."""
 USER_AGENT = "maskstream"
 UNTIL_FFMPEG_4 = 58
 """libavformat of FFmpeg 4, where RTSP's ``timeout`` meant something else (listen mode)."""
@@ -37,19 +40,19 @@ GRACE_S = 1.0
 class DecodeSettings(Settings):
     """How sources are opened, watched and decoded."""
 
-    open_timeout_s: float = Field(10, gt=0, le=600)
+    open_timeout_s: float = Field(default=10, gt=0, le=600)
     """A network address or webcam that has not answered for this long is unavailable."""
-    stall_timeout_s: float = Field(10, gt=0, le=600)
+    stall_timeout_s: float = Field(default=10, gt=0, le=600)
     """A live source that has sent nothing for this long is lost, and is connected again."""
-    threads: int = Field(1, ge=1, le=64)
+    threads: int = Field(default=1, ge=1, le=64)
     """Decoder threads of each source. One is the fastest for many sources on few cores."""
-    max_frames: int | None = Field(None, ge=1)
+    max_frames: int | None = Field(default=None, ge=1)
     """Stop each source after this many pictures."""
     wait_for_key: bool = True
     """After damage, drop all up to the next key picture; off: only what the decoder reports."""
-    queue: int = Field(2, ge=1, le=64)
+    queue: int = Field(default=2, ge=1, le=64)
     """Pictures of a live source that may wait; the oldest is dropped when one more comes."""
-    picture_rate_hz: float = Field(10, gt=0, le=1000)
+    picture_rate_hz: float = Field(default=10, gt=0, le=1000)
     """Pictures of a folder that make up a second of their stream."""
     http_live: bool = False
     """Whether http(s):// is a camera, which does not wait, or a file, which does."""
@@ -59,23 +62,23 @@ class DecodeSettings(Settings):
     """Show each picture at once; wrong for cameras that send B-frames."""
     arrival_timestamps: bool = False
     """Time pictures by their arrival instead of the camera's timestamps, if those are broken."""
-    probe_s: float = Field(1, ge=0.1, le=60)
+    probe_s: float = Field(default=1, ge=0.1, le=60)
     """How much of a live stream is looked at, in s, before the first picture; a camera that sends
     its parameters late needs more."""
-    webcam_size: str | None = Field(None, pattern=r"^\d+x\d+$")
+    webcam_size: str | None = Field(default=None, pattern=r"^\d+x\d+$")
     """What to ask a webcam for, as 1280x720; it decides by itself otherwise."""
-    webcam_rate_hz: float | None = Field(None, gt=0, le=1000)
+    webcam_rate_hz: float | None = Field(default=None, gt=0, le=1000)
     """Pictures a second to ask a webcam for."""
     retry_first: bool = False
     """Keep trying a live source that is not there when we start, instead of giving it up."""
-    retry_s: float = Field(1, gt=0, le=600)
+    retry_s: float = Field(default=1, gt=0, le=600)
     """First wait before a lost source is tried again; it doubles from try to try."""
-    retry_most_s: float = Field(30, gt=0, le=3600)
+    retry_most_s: float = Field(default=30, gt=0, le=3600)
     """The longest such wait. A server that says no (401, 403, 404) is asked this often at first,
     and ever more slowly, so that it does not lock us out."""
-    give_up_s: float | None = Field(None, gt=0)
+    give_up_s: float | None = Field(default=None, gt=0)
     """Give up a lost source after this long without a picture; never when it is not set."""
-    good_s: float = Field(10, ge=0, le=3600)
+    good_s: float = Field(default=10, ge=0, le=3600)
     """After this many seconds of pictures, waits begin again with the shortest."""
 
 
@@ -108,14 +111,15 @@ class Decode:
             self._scene = scene_at(spec.address)
             self.live = split_live(spec.address)[1]
 
-    def run(self, stop: threading.Event) -> Iterator[Frame]:
+    def run(self, stop: threading.Event) -> Frames:
         """Yield captured frames until the end or until ``stop`` is set.
 
         :raises SourceError: when the source fails for good; frames yielded before stay valid.
         """
-        return itertools.islice(self._frames(stop), self._settings.max_frames)
+        with closing(self._frames(stop)) as frames:
+            yield from itertools.islice(frames, self._settings.max_frames)
 
-    def _frames(self, stop: threading.Event) -> Iterator[Frame]:
+    def _frames(self, stop: threading.Event) -> Frames:
         spec, clock = self._spec, self._clock
         if spec.kind == "pictures":
             return pictures(spec, self._settings.picture_rate_hz, clock, stop)
@@ -137,7 +141,7 @@ class Decode:
             patience=patience(self._settings),
         )
 
-    def _watched(self, epoch: int, stop: threading.Event) -> Iterator[Frame]:
+    def _watched(self, epoch: int, stop: threading.Event) -> Frames:
         watch = Watch(
             self._settings.open_timeout_s,
             self._settings.stall_timeout_s,
@@ -153,7 +157,7 @@ class Decode:
         )
         return watched.frames(stop)
 
-    def _capture(self, epoch: int, beat: Beat = lambda: None) -> Generator[Frame, None, None]:
+    def _capture(self, epoch: int, beat: Beat = lambda: None) -> Frames:
         """Open, yield every frame, close: all in the thread that iterates."""
         with opened(opening(self._spec, self._settings, live=self.live)) as source:
             beat()
@@ -168,8 +172,11 @@ class Decode:
             yield from capture.frames()
 
 
-def _until(stop: threading.Event, frames: Iterator[Frame]) -> Iterator[Frame]:
-    return itertools.takewhile(lambda _: not stop.is_set(), frames)
+def _until(stop: threading.Event, frames: Iterator[Frame]) -> Frames:
+    for frame in frames:
+        if stop.is_set():
+            return
+        yield frame
 
 
 def patience(settings: DecodeSettings) -> Patience:

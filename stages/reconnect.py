@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from random import Random
 
@@ -81,7 +81,7 @@ class Reconnecting:
         self._seen_ns: int | None = None
         self._said = ""
 
-    def run(self, stop: threading.Event) -> Iterator[Frame]:
+    def run(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """Frames of every connection, until ``stop``; each connection begins a new epoch.
 
         :raises SourceError: when the first connection fails, or nothing came for ``give_up_s``.

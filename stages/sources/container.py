@@ -125,7 +125,7 @@ def open_error(opening: Opening, error: av.FFmpegError) -> SourceError:
     rejection = rejected(opening.where, error)
     if rejection:
         return rejection
-    if isinstance(error, av.InvalidDataError) and not opening.live:
+    if isinstance(error, (av.InvalidDataError, av.EOFError)) and not opening.live:
         return UnsupportedMedia(
             where=opening.where,
             wanted="a video in a format that FFmpeg reads",

@@ -2,7 +2,7 @@
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -24,7 +24,7 @@ START_OF_SCAN, END_OF_IMAGE = b"\xff\xda", b"\xff\xd9"
 
 def pictures(
     spec: SourceSpec, rate_hz: float, clock: Clock, stop: threading.Event
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Each picture of ``spec`` as a frame; a new size begins a new epoch.
 
     A damaged one among others is counted as "corrupt".

@@ -1,7 +1,7 @@
 """A synthetic scene as a source: a file that is rendered, or a camera that looks at one."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from fractions import Fraction
 from urllib.parse import parse_qsl, urlencode
 
@@ -41,7 +41,7 @@ def scene_at(address: str) -> Scene:
 
 def rendered(
     stream: str, scene: Scene, clock: Clock, stop: threading.Event, *, live: bool
-) -> Iterator[Frame]:
+) -> Generator[Frame, None, None]:
     """Every picture of ``scene``; live, each at its time and none that time has passed over."""
     timeline = Timeline(stream, 1 / Fraction(scene.fps).limit_denominator(1001), clock, live=live)
     began_ns = clock.now_ns()

@@ -55,7 +55,7 @@ class Watched:
             target=self._run, name=f"maskstream-capture-{stream}", daemon=True
         )
 
-    def frames(self, stop: threading.Event) -> Iterator[Frame]:
+    def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """What the capture yields, until it ends, fails, falls silent, or ``stop``.
 
         :raises SourceUnavailable: when it was silent for too long.
