@@ -51,11 +51,16 @@ class ManualClock:
             return self._utc_ns + self._elapsed_ns
 
     def advance(self, seconds: float) -> None:
-        """Move time forward."""
+        """Move time forward.
+
+        :raises ValueError: when it would go back.
+        """
+        if seconds < 0:
+            raise ValueError(f"time only moves forward, got {seconds} s")
         with self._lock:
             self._elapsed_ns += round(seconds * 1e9)
 
     def wait(self, event: threading.Event, timeout_s: float) -> bool:
         if not event.is_set():
-            self.advance(timeout_s)
+            self.advance(max(timeout_s, 0.0))
         return event.is_set()

@@ -7,7 +7,7 @@ Each stage keeps its own ``Settings`` model in its own file; ``load`` puts defau
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,6 +16,7 @@ from .errors import ConfigError, Mistake
 from .redact import redact
 
 REMEDY = "The keys and their meaning are in docs/CONFIG.md"
+LONGEST_SHOWN = 80
 
 
 class Settings(BaseModel):
@@ -32,15 +33,18 @@ def load(model: type[M], file: Path | None = None, overrides: Iterable[str] = ()
 
     :raises ConfigError: with every mistake, each with its dotted path and what would be right.
     """
-    where = str(file) if file else "--set"
+    overrides = tuple(overrides)
+    sources = ([str(file)] if file else []) + (["--set"] if overrides else [])
     values = read_toml(file) if file else {}
-    for override in overrides:
-        _put(values, override)
+    mistakes = [mistake for override in overrides if (mistake := _put(values, override))]
     try:
-        return model.model_validate(values)
+        checked = model.model_validate(values)
     except ValidationError as error:
-        mistakes = [_mistake(detail) for detail in error.errors(include_url=False)]
-        raise ConfigError(where, mistakes, REMEDY) from error
+        mistakes += [_mistake(detail, model) for detail in error.errors(include_url=False)]
+        raise ConfigError(" with ".join(sources) or "defaults", mistakes, REMEDY) from error
+    if mistakes:
+        raise ConfigError("--set", mistakes, REMEDY)
+    return checked
 
 
 def read_toml(file: Path) -> dict[str, object]:
@@ -58,41 +62,62 @@ def read_toml(file: Path) -> dict[str, object]:
     raise ConfigError(str(file), [mistake], "See configs/ for examples")
 
 
-def _put(values: dict[str, object], override: str) -> None:
+def _put(values: dict[str, object], override: str) -> Mistake | None:
+    """Put one override into ``values``; what is wrong with it, if that cannot be done."""
     key, equals, text = override.partition("=")
-    if not equals or not key.strip():
-        mistake = Mistake(redact(override), "key=value, such as segment.batch=4", "no key or no =")
-        raise ConfigError("--set", [mistake], REMEDY)
     *parents, last = key.strip().split(".")
+    if not equals or not all([*parents, last]):
+        return Mistake(redact(override), "key=value, such as segment.batch=4", "something else")
     place = values
     for parent in parents:
         inner = place.setdefault(parent, {})
         if not isinstance(inner, dict):
-            mistake = Mistake(key, f"{parent} to be a table", f"the value {inner!r}")
-            raise ConfigError("--set", [mistake], REMEDY)
+            return Mistake(key, f"{parent} to be a table", f"the value {_shown(inner)}")
         place = inner
     place[last] = _value(text.strip())
+    return None
 
 
 def _value(text: str) -> object:
-    """A value as TOML spells it; anything that is not TOML is taken as a plain string."""
+    """A value as TOML spells it; anything that is not one TOML value is taken as a plain string."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        parsed = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    return parsed["value"] if len(parsed) == 1 else text
 
 
-def _mistake(detail: ErrorDetails) -> Mistake:
+def _mistake(detail: ErrorDetails, model: type[Settings]) -> Mistake:
     path = ".".join(str(part) for part in detail["loc"])
     if detail["type"] == "extra_forbidden":
-        return Mistake(path, "a key that exists", "an unknown one")
+        known = _fields(model, detail["loc"][:-1])
+        return Mistake(path, f"one of the keys {', '.join(known)}", "one that does not exist")
     if detail["type"] == "missing":
         return Mistake(path, "a value", "nothing")
     wanted = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return Mistake(path, wanted, _shown(detail["input"]))
 
 
+def _fields(model: type[Settings], path: Iterable[str | int]) -> list[str]:
+    """The keys of the model that lies at ``path``; positions in lists and tables add nothing."""
+    for part in path:
+        field = model.model_fields.get(str(part))
+        model = _model_in(field.annotation, model) if field else model
+    return list(model.model_fields)
+
+
+def _model_in(annotation: object, otherwise: type[Settings]) -> type[Settings]:
+    """The Settings that an annotation such as ``list[Camera] | None`` is about."""
+    if isinstance(annotation, type) and issubclass(annotation, Settings):
+        return annotation
+    for inner in get_args(annotation):
+        otherwise = _model_in(inner, otherwise)
+    return otherwise
+
+
 def _shown(value: object) -> str:
+    """A value in a message: short, and without credentials."""
     if isinstance(value, Mapping):
         return "a table"
-    return redact(repr(value))
+    text = redact(repr(value))
+    return text if len(text) <= LONGEST_SHOWN else text[:LONGEST_SHOWN] + "…"

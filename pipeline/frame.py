@@ -3,19 +3,17 @@
 Nobody mutates an array that he did not make; a stage adds with ``dataclasses.replace``.
 """
 
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from fractions import Fraction
-from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .masks import Masks
-
-NOTHING: Mapping[str, int] = MappingProxyType({})
 
 PixelFormat = Literal["bgr24", "yuv420p", "jpeg"]
 Matrix = Literal["bt601", "bt709", "bt2020"]
@@ -56,6 +54,9 @@ class Image:
         shapes = tuple(plane.shape for plane in self.planes)
         if wanted is not None and shapes != wanted:
             raise ValueError(f"planes of {self.format} must have shapes {wanted}, got {shapes}")
+        if any(plane.dtype != np.uint8 for plane in self.planes):
+            kinds = tuple(str(plane.dtype) for plane in self.planes)
+            raise ValueError(f"planes must be uint8, got {kinds}")
 
     def __repr__(self) -> str:
         return f"Image({self.format} {self.width}x{self.height} px)"
@@ -131,8 +132,11 @@ class Instances:
         )
 
     def select(self, indices: Iterable[int]) -> "Instances":
-        """The instances at ``indices``, in that order."""
-        chosen = np.array([int(i) for i in indices], np.intp)
+        """The instances at ``indices``, in that order.
+
+        :raises TypeError: for a mask of bools: ``np.flatnonzero`` makes indices of it.
+        """
+        chosen = np.array([operator.index(i) for i in indices], np.intp)
         return Instances(
             boxes=self.boxes[chosen],
             scores=self.scores[chosen],
@@ -167,7 +171,7 @@ class Frame:
     ended: tuple[int, ...] = ()
     canvas: Image | None = None
     model: Model | None = None
-    dropped: Mapping[str, int] = field(default_factory=lambda: NOTHING)
+    dropped: Mapping[str, int] = field(default_factory=dict)
     stages_ms: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:

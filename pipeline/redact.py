@@ -2,14 +2,28 @@
 
 import re
 
-_USERINFO = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*://)[^/?#\s]*@")
-_QUERY = re.compile(r"(?P<address>[a-zA-Z][a-zA-Z0-9+.-]*://[^?\s]*)\?[^\s'\"]*")
+_URL = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<rest>\S+)")
+_NO_USER = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[\w.-]*)(:\d{1,5})?(?=[/?#'\",;)\]]|$)")
+_QUERY = re.compile(r"(?P<mark>[?#]).*?(?P<closing>['\"),.:;\]}>]*)$")
+_SECRET = re.compile(
+    r"(?i)(?P<key>user(name)?|pass(word|wd)?|pwd|token|secret|auth|key)=[^&;/'\"]+"
+)
 
 
 def redact(text: str) -> str:
     """``text`` with the credentials of every URL in it replaced by ``…``.
 
-    The query goes as a whole: cameras take passwords there under any name.
+    What follows the first ``?`` or ``#`` goes as a whole: cameras take passwords there under any
+    name. Some take them in the path as ``user=…&password=…``: the values go. When in doubt, as
+    with a ``/`` inside a password, more goes than must.
     """
-    text = _USERINFO.sub(r"\g<scheme>…@", text)
-    return _QUERY.sub(r"\g<address>?…", text)
+    return _URL.sub(_shown, text)
+
+
+def _shown(url: re.Match[str]) -> str:
+    rest = url["rest"]
+    if "@" in rest and not _NO_USER.match(rest):
+        rest = "…@" + rest.rpartition("@")[2]
+    rest = _QUERY.sub(r"\g<mark>…\g<closing>", rest)
+    rest = _SECRET.sub(r"\g<key>=…", rest)
+    return f"{url['scheme']}://{rest}"

@@ -62,16 +62,16 @@ class ListInbox:
 
     def __init__(self, frames: Iterable[Frame]) -> None:
         self._frames = iter(frames)
+        self._next: Frame | None = None
         self.ledger = Ledger()
 
     def take(self, limit: int = 1, timeout_s: float | None = None) -> list[Frame] | None:
         del timeout_s  # a list never makes anyone wait
-        taken: list[Frame] = []
-        for frame in self._frames:
-            taken.append(self.ledger.stamp(frame))
-            if len(taken) == limit:
-                break
-        return taken or None
+        taken: dict[str, Frame] = {}
+        while len(taken) < limit and (frame := self._peek()) and frame.stream not in taken:
+            taken[frame.stream] = self.ledger.stamp(frame)
+            self._next = None
+        return list(taken.values()) or None
 
     def drop(self, frame: Frame, reason: str) -> None:
         self.ledger.drop(frame, reason)
@@ -79,3 +79,7 @@ class ListInbox:
     def __iter__(self) -> Iterator[Frame]:
         while frames := self.take():
             yield from frames
+
+    def _peek(self) -> Frame | None:
+        self._next = self._next or next(self._frames, None)
+        return self._next
