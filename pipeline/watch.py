@@ -1,8 +1,10 @@
 """``run_stream.py watch``: what a publisher sends, as lines to read, as JSON lines, or saved."""
 
+import os
 import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -25,19 +27,20 @@ def watch(
     as_json: bool = False,
     save: Path | None = None,
     max_frames: int | None = None,
-    say: Say = print,
-    warn: Say = print,
+    say: Say | None = None,
+    warn: Say | None = None,
 ) -> Statistics:
     """Show what ``endpoint`` publishes until it ends, ``max_frames`` came, or Ctrl-C.
 
     ``say`` gets a line for each processed frame: one to read, or with ``as_json`` its ``meta``
-    header as it came. ``save``: a folder that gets STREAM.jsonl with the headers, and annotated
-    pictures as STREAM/EPOCH-SEQ.jpg. ``warn`` gets what is not about a frame: that nothing comes,
-    and at the end what was lost.
+    header as it came; standard output by default. ``warn`` gets the rest: that nothing comes, and
+    at the end what was lost; standard error by default. ``save``: a folder that gets
+    STREAM.jsonl with the headers, and annotated pictures as STREAM/EPOCH-SEQ.jpg.
 
     :raises EndpointError: when ``endpoint`` is none.
     :raises RecordError: when something cannot be saved.
     """
+    say, warn = say or _to_stdout, warn or _to_stderr
     kinds: tuple[FrameKind, ...] = ("meta", "annotated") if save else ("meta",)
     streams = None if stream is None else [stream]
     with (
@@ -45,11 +48,14 @@ def watch(
         Shelf(save) as shelf,
     ):
         try:
-            _follow(subscriber, shelf, as_json, max_frames, say, warn)
+            for message in _follow(subscriber, max_frames, warn):
+                shelf.keep(message)
+                if message.kind == "meta":
+                    say(message.header.decode() if as_json else _line_now(subscriber, message))
         except KeyboardInterrupt:  # that is how one stops watching
             pass
-        except BrokenPipeError:  # … | head
-            warn("nobody reads the output any more")
+        except BrokenPipeError:  # … | head; or Python would complain again when it flushes
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         statistics = subscriber.statistics()
     warn(summary(statistics))
     return statistics
@@ -138,27 +144,26 @@ def file_name(stream: str) -> str:
     return re.sub(r"[^\w.-]", "-", stream).lstrip(".") or "stream"
 
 
-def _follow(
-    subscriber: Subscriber,
-    shelf: Shelf,
-    as_json: bool,
-    max_frames: int | None,
-    say: Say,
-    warn: Say,
-) -> None:
-    shown, told = 0, False
-    while not subscriber.ended and (max_frames is None or shown < max_frames):
+def _follow(subscriber: Subscriber, max_frames: int | None, warn: Say) -> Iterator[Message]:
+    """Messages until the end, or until there were ``max_frames`` records; complain of silence."""
+    records, told = 0, False
+    while not subscriber.ended and (max_frames is None or records < max_frames):
         message = subscriber.take(SILENCE_S)
-        if message is None:
-            if not told and not subscriber.ended:
-                told = True
-                warn(f"nothing for {SILENCE_S:.0f} s; is it running, with a stream of that name?")
-            continue
-        shelf.keep(message)
-        if message.kind == "meta":
-            shown += 1
+        if message is not None:
+            records += message.kind == "meta"
             told = False
-            say(message.header.decode() if as_json else _line_now(subscriber, message))
+            yield message
+        elif not told and not subscriber.ended:
+            told = True
+            warn(f"nothing for {SILENCE_S:.0f} s; is it running, with a stream of that name?")
+
+
+def _to_stdout(text: str) -> None:
+    print(text, flush=True)  # whoever reads the other end of a pipe wants it now
+
+
+def _to_stderr(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _line_now(subscriber: Subscriber, message: Message) -> str:

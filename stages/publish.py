@@ -35,6 +35,8 @@ log = logging.getLogger("maskstream.publish")
 class PublishSettings(Settings):
     """Where and how results are published."""
 
+    enabled: bool = True
+    """Whether to publish at all."""
     endpoint: str = "tcp://127.0.0.1:5555"
     """Where subscribers connect: records and status. Port * is any free one."""
     pictures: str = ""
@@ -84,7 +86,7 @@ class PublishStage:
         now_ns = self._clock.now_ns()
         self._tallies = {stream: StreamTally(stream, now_ns) for stream in streams}
         self._measured_ns = self._told_ns = now_ns
-        self._news = False  # a new subscriber or stream: a status is owed at once
+        self._news = False  # a new subscriber, stream or epoch: a status is owed at once
         self._logged_ns = now_ns - LOG_GAP_NS
         self._outlet: Outlet | None = self._open(settings.endpoint, settings.pictures)
         self.endpoint = str(self._outlet.records)
@@ -143,11 +145,8 @@ class PublishStage:
 
     def _tally(self, frame: Frame) -> StreamTally:
         now_ns = self._clock.now_ns()
-        if frame.stream not in self._tallies:
-            self._tallies[frame.stream] = StreamTally(frame.stream, now_ns)
-            self._news = True
-        tally = self._tallies[frame.stream]
-        tally.count(frame, now_ns)
+        tally = self._tallies.setdefault(frame.stream, StreamTally(frame.stream, now_ns))
+        self._news |= tally.count(frame, now_ns)
         return tally
 
     def _attend(self, outlet: Outlet) -> None:

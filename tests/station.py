@@ -3,6 +3,7 @@ fed through a real channel."""
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
@@ -17,7 +18,10 @@ from pipeline.demand import Demand
 from pipeline.frame import Frame, Image, Instances, Model, TrackState
 from pipeline.inbox import FairInbox
 from pipeline.masks import Masks
+from pipeline.stage import ListInbox
+from pipeline.wire import Kind, Status, encode, encode_status
 from stages.publish import PublishSettings, PublishStage
+from stages.publishing.outlet import Outlet
 
 ANY_PORT = "tcp://127.0.0.1:*"
 MODEL = Model("tiny", "sha256:ab12", ("person", "shape", "größe"))
@@ -75,6 +79,21 @@ def frame(seq: int, stream: str = "gate-2", epoch: int = 0, **changes: object) -
     return replace(whole, **changes)  # type: ignore[arg-type]
 
 
+class PatientInbox(ListInbox):
+    """A list of frames that begins when somebody subscribes to ``kind`` of gate-2."""
+
+    def __init__(self, frames: Iterable[Frame], demand: Demand, kind: str) -> None:
+        super().__init__(frames)
+        self._demand = demand
+        self._kind = kind
+
+    def take(self, limit: int = 1, timeout_s: float | None = None) -> list[Frame] | None:
+        if not self._demand.subscribed("gate-2", self._kind):
+            time.sleep(0.005)
+            return []
+        return super().take(limit, timeout_s)
+
+
 class Station:
     """A PublishStage in a thread. ``put`` frames; leaving the block ends the streams."""
 
@@ -124,3 +143,35 @@ class Station:
     def _run(self) -> None:
         for each in self.stage.run(self._inbox):
             self.passed.append(each)
+
+
+class Puppet:
+    """The real sockets of a publisher whose messages the test makes."""
+
+    def __init__(self, publisher: str, endpoint: str = ANY_PORT) -> None:
+        self._demand = Demand()
+        self.publisher = publisher
+        self.outlet = Outlet(
+            endpoint,
+            "",
+            publisher=publisher,
+            demand=self._demand,
+            insecure=False,
+            waiting=(1000, 1000),
+        )
+        self.endpoint = str(self.outlet.records)
+
+    def wait(self, kind: str) -> None:
+        while not self._demand.subscribed("gate-2", kind):
+            self.outlet.listen()
+            time.sleep(0.005)
+
+    def send(self, kind: Kind, parts: list[bytes]) -> None:
+        self.outlet.send(kind, parts)
+
+    def frame(self, seq: int, pseq: int) -> None:
+        self.send("meta", encode(frame(seq), publisher=self.publisher, pseq=pseq, kind="meta"))
+
+    def end(self, messages: int) -> None:
+        status = Status("gate-2", "ended", 1, messages={"meta": messages})
+        self.send("status", encode_status(status, publisher=self.publisher, pseq=0))

@@ -19,9 +19,9 @@ RECORDS: tuple[Kind, ...] = ("meta", "status")
 PICTURES: tuple[Kind, ...] = ("annotated", "image")
 """The kinds with a picture part, on a socket of their own: their backlog delays no record."""
 
-WELCOME = b"v1//welcome/"
-"""Starts the one-part message that a publisher sends to each new connection. No stream is named
-"", so that no topic begins like this."""
+WELCOME = b"welcome/v1/"
+"""Starts the one-part message that a publisher sends to each new connection. Not below ``v1/``, so
+that who subscribes to that gets messages of topic and header only."""
 
 LONGEST_NAME_BYTES = 255
 

@@ -17,6 +17,8 @@ from pipeline.wire.endpoints import Endpoint, parse_endpoint
 
 HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2_000, 6_000
 LARGEST_SUBSCRIPTION_BYTES = 4_096
+"""Whoever sends more is cut off. libzmq keeps subscriptions in a tree, a byte a level, and walks it
+recursively: one of 10 MB overflows the stack."""
 MOST_HEARD = 2_000
 """Messages that one ``listen`` takes at most, so that a flood of rubbish cannot hold up frames."""
 

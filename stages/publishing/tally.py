@@ -10,6 +10,7 @@ from pipeline.frame import Frame, Model
 from pipeline.wire import Kind, Status, Totals
 
 MOST_AGES = 1_024
+SHORTEST_PERIOD_S = 0.1
 
 ENDED, FAILED = "ended", "failed"
 
@@ -43,8 +44,8 @@ class StreamTally:
         self._rates_hz = (0.0, 0.0)
         self._measured = (now_ns, 0, 0)
 
-    def count(self, frame: Frame, now_ns: int) -> None:
-        """One more frame is being published."""
+    def count(self, frame: Frame, now_ns: int) -> bool:
+        """One more frame is being published; say if it is the first of its epoch."""
         last = self._last
         if last is not None and last.epoch != frame.epoch:
             self._captured_before += last.seq + 1
@@ -54,12 +55,15 @@ class StreamTally:
         self._last_ns = now_ns
         self._published += 1
         self._ages_ms.append((now_ns - frame.captured_ns) / 1e6)
+        return last is None or last.epoch != frame.epoch
 
     def measure(self, now_ns: int) -> None:
-        """Close a measuring period: frames per second and ages since the last call."""
+        """Close a measuring period, unless it is very short: frames per second and ages."""
         since_ns, captured, published = self._measured
+        seconds = (now_ns - since_ns) / 1e9
+        if seconds < SHORTEST_PERIOD_S:
+            return
         totals = self._totals()
-        seconds = max(now_ns - since_ns, 1) / 1e9
         self._rates_hz = (
             (totals.captured - captured) / seconds,
             (totals.published - published) / seconds,
