@@ -60,7 +60,7 @@ def draw_contour(canvas: Canvas, origin: Point, bits: Bits, colour: Colour, pen:
     if not bits.size:
         return
     contours, _ = cv2.findContours(
-        bits.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=origin
+        bits.view(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE, offset=origin
     )
     cv2.polylines(canvas, contours, True, DARK, pen.edge_px)
     cv2.polylines(canvas, contours, True, colour, pen.line_px)
