@@ -65,7 +65,18 @@ ADET: Final[tuple[Row, ...]] = (
 )
 """AdelaiDet, on detectron2's ResNet and FPN."""
 
-_TABLES: Final[Mapping[Dialect, tuple[Row, ...]]] = {"orig": ORIG, "adet": ADET}
+TORCHVISION: Final[tuple[Row, ...]] = (
+    ("backbone.fpn.{*blocks}_blocks.{l}.{*leaf}", "backbone.fpn.{*blocks}_blocks.{l}.0.{*leaf}"),
+    ("rpn.head.conv.{*leaf}", "rpn.head.conv.0.0.{*leaf}"),
+    ("roi_heads.mask_head.mask_fcn{i+1}.{*leaf}", "roi_heads.mask_head.{i}.0.{*leaf}"),
+)
+"""Mask R-CNN as torchvision named it when it published its weights; ours are today's names."""
+
+_TABLES: Final[Mapping[Dialect, tuple[Row, ...]]] = {
+    "orig": ORIG,
+    "adet": ADET,
+    "torchvision": TORCHVISION,
+}
 _MARKS: Final[tuple[tuple[str, Dialect], ...]] = (
     ("ins_head.", "adet"),  # first: adet has a mask_head too, and means another thing by it
     ("bbox_head.", "orig"),
