@@ -1,0 +1,200 @@
+#!/usr/bin/env python3
+"""maskstream: segments every frame of video streams and publishes what it sees over ZeroMQ."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parent
+
+
+def refuse_foreign_rooms() -> None:
+    """Stop when another distribution shadows one of our two top-level packages.
+
+    ``pipeline`` and ``stages`` are generic names; loading somebody else's would fail obscurely.
+    """
+    for room in ("pipeline", "stages"):
+        spec = find_spec(room)
+        found = Path(spec.origin).resolve().parent if spec and spec.origin else None
+        if found != HOME / room:
+            sys.exit(
+                f"run_stream.py: wanted the package {room} at {HOME / room}, got {found}. Another "
+                "distribution shadows it: run in an environment of its own, with "
+                "`uv run run_stream.py`"
+            )
+
+
+refuse_foreign_rooms()
+
+import json  # noqa: E402  (the guard must come before every import of ours)
+import logging  # noqa: E402
+import signal  # noqa: E402
+from contextlib import ExitStack  # noqa: E402
+from types import FrameType  # noqa: E402
+from typing import Annotated  # noqa: E402
+
+import typer  # noqa: E402
+from rich.console import Console  # noqa: E402
+from rich.logging import RichHandler  # noqa: E402
+
+from pipeline.errors import StreamError  # noqa: E402
+
+DEMO = HOME / "configs" / "demo.toml"
+
+app = typer.Typer(
+    help=__doc__,
+    no_args_is_help=False,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    epilog="Without a command the demo runs: a synthetic scene → out/demo.mp4, out/demo.jsonl, "
+    "and publishing on tcp://127.0.0.1:5555.",
+)
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """The demo, when no command is given."""
+    if context.invoked_subcommand is None:
+        run(config=DEMO)
+
+
+@app.command(
+    epilog="Examples:  run holiday.mp4 --record out  ·  run gate=rtsp://cam/stream --max-frames 500"
+    "  ·  run webcam:0 --set segment.filter_threshold=0.4  ·  run clips/*.mp4 --publish none"
+)
+def run(
+    sources: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="SOURCE...",
+            help="A video file, picture, folder or glob, rtsp://…, http://…, "
+            "/dev/video0, webcam:0 or synthetic:demo?size=640x360&fps=25&seed=0; "
+            "write name=SOURCE to name its stream.",
+            show_default=False,
+        ),
+    ] = None,
+    config: Annotated[Path | None, typer.Option(help="A TOML file; configs/ has examples.")] = None,
+    network: Annotated[
+        str | None, typer.Option(help="Network; by default the one of the weights.")
+    ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="A file, an address, or an alias of `weights list`.")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu or cuda.")] = None,
+    publish: Annotated[
+        str | None, typer.Option(help="Endpoint to publish on, or none.", metavar="ENDPOINT")
+    ] = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Write <stream>.mp4 and <stream>.jsonl there.")
+    ] = None,
+    max_frames: Annotated[
+        int | None, typer.Option(help="End each source after so many frames.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the configuration."),
+    ] = None,
+) -> None:
+    """Segment, track, publish and record SOURCEs until they end, or until Ctrl-C."""
+    overrides = {
+        "sources": sources,
+        "segment.network": network,
+        "segment.weights": weights,
+        "segment.device": device,
+        "record.directory": str(record) if record else None,
+        "record.enabled": True if record else None,
+        "publish.enabled": publish != "none" if publish else None,
+        "publish.endpoint": publish if publish != "none" else None,
+        "decode.max_frames": max_frames,
+    }
+    # JSON spells strings, numbers, booleans and lists as TOML does
+    given = [f"{key}={json.dumps(value)}" for key, value in overrides.items() if value is not None]
+    raise typer.Exit(execute(config, [*given, *(changes or [])]))
+
+
+def execute(config: Path | None, overrides: list[str]) -> int:
+    """Run what the settings say to its end and show it; the exit code."""
+    from pipeline.config import load  # noqa: PLC0415  (--help and watch need neither torch nor av)
+    from pipeline.summary import ProgressLine, print_summary  # noqa: PLC0415
+    from stages.assembly import ProgramSettings, assemble  # noqa: PLC0415
+    from stages.networks.weights_cli import download_progress  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    logging.basicConfig(
+        level=logging.INFO,
+        format="%(message)s",
+        handlers=[RichHandler(console=console, show_path=False, log_time_format="[%X]")],
+    )
+    settings = load(ProgramSettings, config, overrides)
+    with download_progress(console) as download:
+        program = assemble(settings, download)
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        program.supervisor.stop()
+
+    for asked in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(asked, stop)
+    with ExitStack() as stack:
+        console.print(program.introduction(), highlight=False)
+        if program.settings.metrics.port is not None:
+            port = stack.enter_context(program.metrics.serve(program.settings.metrics.port))
+            console.print(f"metrics on http://127.0.0.1:{port}/metrics", highlight=False)
+        with ProgressLine(console) as line:
+            report = program.supervisor.run(line)
+    print_summary(report, program.files(), console)
+    return report.exit_code
+
+
+@app.command(
+    epilog="Examples:  watch tcp://127.0.0.1:5555  ·  watch tcp://127.0.0.1:5555 --json | jq .seq"
+    "  ·  watch tcp://127.0.0.1:5555 --stream gate-2 --save seen"
+)
+def watch(
+    endpoint: Annotated[str, typer.Argument(help="Where a run publishes.")],
+    stream: Annotated[str | None, typer.Option(help="Only this stream.")] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="One meta header a line, as it came.")
+    ] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="A folder for records and annotated pictures.")
+    ] = None,
+    max_frames: Annotated[int | None, typer.Option(help="End after so many frames.")] = None,
+) -> None:
+    """Show what a run publishes, until it ends or until Ctrl-C."""
+    from pipeline.watch import watch as show  # noqa: PLC0415  (only this command needs it)
+
+    def warn(text: str) -> None:
+        print(text, file=sys.stderr)
+
+    show(endpoint, stream, as_json=as_json, save=save, max_frames=max_frames, warn=warn)
+
+
+@app.command(name="config")
+def show_config(
+    config: Annotated[Path | None, typer.Option(help="A TOML file, to see its values.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As in run.")
+    ] = None,
+) -> None:
+    """Show every configuration key, its value and its meaning, as Markdown."""
+    from pipeline.config import load  # noqa: PLC0415  (as in execute)
+    from pipeline.config_page import page  # noqa: PLC0415
+    from stages.assembly import ProgramSettings  # noqa: PLC0415
+
+    print(page(load(ProgramSettings, config, changes or [])), end="")
+
+
+def main_guarded() -> None:
+    """The program: errors that a user can settle are one line and an exit code of their own."""
+    try:
+        app()
+    except StreamError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("stopped before it began", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main_guarded()

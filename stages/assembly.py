@@ -1,0 +1,179 @@
+"""From settings to a run: the one place that knows every stage and their order."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from pipeline.clock import Clock, SystemClock
+from pipeline.config import Settings
+from pipeline.demand import Demand
+from pipeline.device import Lane, open_lane
+from pipeline.errors import ConfigError, Mistake
+from pipeline.frame import Model
+from pipeline.metrics import Metrics
+from pipeline.report import Failures
+from pipeline.stage import Stage
+from pipeline.supervisor import RunSettings, Supervisor
+
+from .annotate import AnnotateSettings, AnnotateStage
+from .decode import Decode, DecodeSettings
+from .networks import make_segmenter
+from .networks.checkpoint import load as load_checkpoint
+from .networks.download import Report as DownloadReport
+from .networks.download import nobody
+from .networks.loading import load_network, locate
+from .networks.segmenter import Segmenter
+from .networks.thresholds import Thresholds
+from .publish import PublishSettings, PublishStage
+from .record import RecordSettings, RecordStage
+from .segment import SegmentSettings, SegmentStage
+from .sources.address import SourceSpec, parse_sources
+from .track import TrackConfig, TrackStage
+
+
+class MetricsSettings(Settings):
+    """Prometheus metrics on the loopback interface."""
+
+    port: int | None = None
+    """Port to answer scrapes on, 0 for any free one; no metrics are served without it."""
+
+
+class ProgramSettings(Settings):
+    """Everything that can be configured, a table for each room."""
+
+    sources: tuple[str, ...] = ()
+    """What to read: files, folders, addresses, webcams, synthetic scenes; name=SOURCE names it."""
+    run: RunSettings = RunSettings()
+    decode: DecodeSettings = DecodeSettings()
+    segment: SegmentSettings = SegmentSettings()
+    track: TrackConfig = TrackConfig()
+    annotate: AnnotateSettings = AnnotateSettings()
+    record: RecordSettings = RecordSettings()
+    publish: PublishSettings = PublishSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A run that is ready to start. ``publish`` and ``record`` are None when they are off."""
+
+    settings: ProgramSettings
+    supervisor: Supervisor
+    metrics: Metrics
+    model: Model
+    device: torch.device
+    publish: PublishStage | None
+    record: RecordStage | None
+
+    def introduction(self) -> str:
+        """What is about to run, in a line for people."""
+        parts = [f"{self.model.name} ({self.model.weights[:19]}) on {self.device}"]
+        if self.publish:
+            parts.append(f"publishing on {self.publish.endpoint}")
+        if self.record:
+            parts.append(f"recording to {self.settings.record.directory}")
+        return " · ".join(parts)
+
+    def files(self) -> list[Path]:
+        """The files written so far."""
+        return self.record.files if self.record else []
+
+
+@dataclass(eq=False)
+class _Outlets:
+    stages: list[Stage] = field(default_factory=list)
+    publish: PublishStage | None = None
+    record: RecordStage | None = None
+
+
+def assemble(
+    settings: ProgramSettings, report: DownloadReport = nobody, clock: Clock | None = None
+) -> Program:
+    """Check, load, bind and open everything that can fail before the first frame.
+
+    ``report`` is called with bytes done and in all while weights are fetched.
+
+    :raises StreamError: for whatever of it fails; nothing is left bound.
+    """
+    clock = clock or SystemClock()
+    specs = _specs(settings)
+    sources = [Decode(spec, settings.decode, clock=clock) for spec in specs]
+    lane = open_lane(settings.segment.device)
+    segmenter, model = load_segmenter(settings.segment, lane, report)
+    failures = Failures(clock)
+    outlets = _outlets(settings, specs, failures, clock)
+    stages: list[Stage] = [
+        SegmentStage(settings.segment, segmenter=segmenter, model=model, lane=lane, clock=clock),
+        TrackStage(settings.track),
+        *outlets.stages,
+    ]
+    metrics = Metrics()
+    supervisor = Supervisor(
+        sources, stages, settings.run, clock=clock, metrics=metrics, failures=failures
+    )
+    return Program(
+        settings, supervisor, metrics, model, lane.device, outlets.publish, outlets.record
+    )
+
+
+def load_segmenter(
+    settings: SegmentSettings, lane: Lane, report: DownloadReport = nobody
+) -> tuple[Segmenter, Model]:
+    """The network that the settings ask for, with its weights, on the lane's device.
+
+    ``report`` is called with bytes done and in all while weights are fetched.
+
+    :raises StreamError: for unknown names, files that cannot be had, weights of another network.
+    """
+    if settings.threads:
+        torch.set_num_threads(settings.threads)
+    checkpoint = load_checkpoint(locate(settings.weights, report))
+    network = load_network(checkpoint, settings.network, settings.classes)
+    model = Model(network.spec.name, f"sha256:{checkpoint.sha256}", tuple(network.spec.classes))
+    precision = torch.float16 if settings.precision == "float16" else torch.float32
+    segmenter = make_segmenter(
+        network,
+        Thresholds(
+            score=settings.score_threshold,
+            mask=settings.mask_threshold,
+            filter=settings.filter_threshold,
+            candidates=settings.candidates,
+            max_instances=settings.max_instances,
+        ),
+        device=lane.device,
+        precision=precision if lane.device.type == "cuda" else torch.float32,
+    )
+    return segmenter, model
+
+
+def _specs(settings: ProgramSettings) -> list[SourceSpec]:
+    if not settings.sources:
+        raise ConfigError(
+            "run",
+            [Mistake("sources", "at least one source", "none")],
+            "Name a file, folder, address, webcam or synthetic:demo; see run --help",
+        )
+    return parse_sources(settings.sources)
+
+
+def _outlets(
+    settings: ProgramSettings, specs: list[SourceSpec], failures: Failures, clock: Clock
+) -> _Outlets:
+    """What looks at the results: drawing, recording, publishing, each only if asked for."""
+    outlets, demand = _Outlets(), Demand()
+    names = [spec.stream for spec in specs]
+    if settings.publish.enabled:
+        outlets.publish = PublishStage(settings.publish, demand=demand, clock=clock, streams=names)
+    if settings.record.enabled:
+        outlets.record = RecordStage(
+            settings.record,
+            publisher=outlets.publish.publisher if outlets.publish else "",
+            report=failures.report,
+            demand=demand,
+            sources=[Path(spec.address) for spec in specs if spec.kind == "file"],
+        )
+    looked_at = [stage for stage in (outlets.record, outlets.publish) if stage]
+    if looked_at:
+        outlets.stages = [AnnotateStage(settings.annotate, demand=demand), *looked_at]
+    return outlets
