@@ -297,3 +297,14 @@ def test_a_page_that_is_no_video(tmp_path: Path) -> None:
     with web_server(tmp_path) as address:
         error = only_error(f"{address}/noise.mp4")
     assert isinstance(error, UnsupportedMedia)
+
+
+def test_a_web_camera_that_ends_is_connected_again(tmp_path: Path) -> None:
+    write_video(tmp_path / "clip.mp4", 5)
+    with web_server(tmp_path) as address:
+        camera = source(f"{address}/clip.mp4", http_live=True, retry_s=0.01, queue=8)
+        assert camera.live
+        frames = camera.run(threading.Event())
+        epochs = [frame.epoch for frame in itertools.islice(frames, 10)]
+        frames.close()
+    assert epochs == [0] * 5 + [1] * 5

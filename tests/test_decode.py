@@ -1,5 +1,6 @@
 """stages.decode: how a source behaves: order, times, epochs, stopping, pictures and scenes."""
 
+import gc
 import subprocess
 import sys
 import threading
@@ -70,6 +71,19 @@ def test_planes_are_the_decoders_own_and_stay_valid(tmp_path: Path) -> None:
         assert all(not plane.flags.owndata for plane in frame.image.planes)
         difference = to_bgr(frame.image).astype(int) - moving_square(index).astype(int)
         assert np.median(np.abs(difference)) <= 2
+
+
+def test_frames_are_freed_without_the_garbage_collector(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", 60, rotation=90)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in source(str(path)).run(threading.Event()):
+            pass
+        alive = sum(isinstance(thing, av.VideoFrame) for thing in gc.get_objects())
+    finally:
+        gc.enable()
+    assert alive <= 2
 
 
 def test_the_number_of_pictures_can_be_limited(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ def test_pictures_come_with_times_and_a_number() -> None:
     assert (image.format, image.width, image.height) == ("yuv420p", 64, 48)
 
 
+def test_pictures_come_over_udp_too() -> None:
+    with RtspCamera() as camera:
+        frames = camera_source(camera.address, rtsp_transport="udp").run(threading.Event())
+        assert_account_is_exact(list(itertools.islice(frames, 5)))
+
+
 def test_the_camera_tells_the_time() -> None:
     with RtspCamera() as camera:
         frames = camera_source(camera.address).run(threading.Event())

@@ -43,10 +43,11 @@ class Unpacker:
 
     def __init__(self) -> None:
         self._reformatter = VideoReformatter()
+        self._orientations: dict[int, tuple[Turn | None, bool]] = {}
 
     def __call__(self, frame: av.VideoFrame, sample_aspect: Fraction | None) -> Image:
         """``frame`` as an Image; 4:2:0 planes are views into the decoder's buffer."""
-        turn, swaps = orientation(frame)
+        turn, swaps = self._orientation(frame)
         matrix = _matrix(frame)
         full = frame.color_range == FULL or frame.format.name.startswith("yuvj")
         aspect = sample_aspect or Fraction(1)
@@ -68,6 +69,14 @@ class Unpacker:
             full,
             1 / aspect if swaps else aspect,
         )
+
+    def _orientation(self, frame: av.VideoFrame) -> tuple[Turn | None, bool]:
+        # Once for each angle and not for each frame: reading the matrix ties a knot of references
+        # (PyAV 18), and a frame in a knot keeps its megabytes until the garbage collector comes.
+        known = self._orientations.get(frame.rotation)
+        if known is None:
+            known = self._orientations[frame.rotation] = orientation(frame)
+        return known
 
     def _as_420(self, frame: av.VideoFrame, matrix: Matrix, full: bool) -> av.VideoFrame:
         if frame.format.name in PLANAR_420:

@@ -51,6 +51,7 @@ class Watched:
         self._inbox = FairInbox([self._channel])
         self._beat_ns: int | None = None
         self._error: Exception | None = None
+        self._stuck = False
         self._thread = threading.Thread(
             target=self._run, name=f"maskstream-capture-{stream}", daemon=True
         )
@@ -66,7 +67,7 @@ class Watched:
             yield from self._watch_over(stop)
         finally:
             self._channel.abandon("shutdown")
-            self._thread.join(FAREWELL_S if stop.is_set() else 0)
+            self._thread.join(0 if self._stuck else FAREWELL_S)
         if self._error and not stop.is_set():
             raise self._error
 
@@ -87,6 +88,7 @@ class Watched:
         quiet_ns = self._clock.now_ns() - max(waiting_since_ns, beat_ns or 0)
         limit_s = self._watch.open_timeout_s if beat_ns is None else self._watch.stall_timeout_s
         if quiet_ns >= limit_s * 1e9:
+            self._stuck = True
             raise SourceUnavailable(
                 where=self._where,
                 wanted="an answer with a video" if beat_ns is None else "the next picture",
