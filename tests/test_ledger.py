@@ -2,15 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from fractions import Fraction
 
 from pipeline.frame import Frame
 from pipeline.ledger import EPOCHS_KEPT, Ledger
 from pipeline.stage import Inbox, ListInbox
-
-
-def frame(seq: int, stream: str = "a", epoch: int = 0, **dropped: int) -> Frame:
-    return Frame(stream, epoch, seq, seq, Fraction(1, 25), 0, 0, "media", None, dropped=dropped)
+from tests.players import frame
 
 
 def test_losses_are_added_to_those_that_a_frame_carries() -> None:

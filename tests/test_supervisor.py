@@ -1,172 +1,31 @@
-"""Whole runs with real threads: what went in came out or is counted, however the run ends."""
+"""Whole runs with real threads: what went in came out or is counted, whatever fails."""
 
 import random
 import threading
-from collections import Counter
-from collections.abc import Callable, Iterator
-from fractions import Fraction
+from collections.abc import Iterator
 
 import pytest
 
-from pipeline.clock import ManualClock, SystemClock
+from pipeline.clock import ManualClock
 from pipeline.errors import RecordError, SourceEnded, StageFailed
 from pipeline.frame import Frame
-from pipeline.report import Failures, Progress, Report
+from pipeline.report import Failures
 from pipeline.runner import Restarts
-from pipeline.stage import Inbox, Stage
+from pipeline.stage import Inbox
 from pipeline.supervisor import RunSettings, Supervisor
 from pipeline.tally import StreamCounts
-
-NEVER = threading.Event()
-
-
-def nap(seconds: float) -> None:
-    NEVER.wait(seconds)
-
-
-def nothing(_: Frame) -> None:
-    """Let a frame pass."""
-
-
-def until(event: threading.Event) -> Callable[[Frame], None]:
-    def work(_: Frame) -> None:
-        event.wait(30)
-
-    return work
-
-
-class Counting:
-    """A source of ``count`` frames, a new epoch every ``epoch`` frames; some it loses itself."""
-
-    def __init__(
-        self, stream: str, count: int = 100, *, live: bool = False, epoch: int = 50, lose: int = 0
-    ) -> None:
-        self.stream = stream
-        self.live = live
-        self._count, self._epoch, self._lose = count, epoch, lose
-
-    def run(self, stop: threading.Event) -> Iterator[Frame]:
-        lost = 0
-        for at in range(self._count):
-            if stop.is_set():
-                return
-            epoch, seq = divmod(at, self._epoch)
-            lost = lost if seq else 0
-            if self._lose and at % self._lose == 1:
-                lost += 1
-                continue
-            dropped = {"corrupt": lost} if lost else {}
-            now_ns = SystemClock().now_ns()
-            yield Frame(
-                self.stream,
-                epoch,
-                seq,
-                at,
-                Fraction(1, 25),
-                now_ns,
-                0,
-                "media",
-                None,
-                dropped=dropped,
-            )
-            if self.live:
-                nap(0.0005)
-
-
-class Endless(Counting):
-    """A source that ends only when it is asked to."""
-
-    def __init__(self, stream: str, *, live: bool = False) -> None:
-        super().__init__(stream, 1_000_000_000, live=live)
-
-
-class Breaking(Counting):
-    """A source that fails after its frames."""
-
-    def run(self, stop: threading.Event) -> Iterator[Frame]:
-        yield from super().run(stop)
-        raise SourceEnded(
-            where=self.stream, wanted="more pictures", got="a broken file", remedy="Repair it."
-        )
-
-
-class Passing:
-    """A stage that passes frames on; ``work`` may look at each, sleep or raise."""
-
-    def __init__(self, name: str, work: Callable[[Frame], None] = nothing) -> None:
-        self.name = name
-        self._work = work
-        self.cleaned_up = 0
-
-    def run(self, inbox: Inbox) -> Iterator[Frame]:
-        try:
-            for frame in inbox:
-                self._work(frame)
-                yield frame
-        finally:
-            self.cleaned_up += 1
-
-
-class Holding:
-    """A stage as ``segment`` is: takes a batch, hands the one before on, loses some."""
-
-    name = "segment"
-
-    def __init__(self, seed: int = 0) -> None:
-        self._dice = random.Random(seed)
-
-    def run(self, inbox: Inbox) -> Iterator[Frame]:
-        held: list[Frame] = []
-        while (frames := inbox.take(4, 0 if held else None)) is not None:
-            yield from self._finish(inbox, held)
-            held = frames
-        yield from self._finish(inbox, held)
-
-    def _finish(self, inbox: Inbox, frames: list[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            if self._dice.random() < 0.1:
-                inbox.drop(frame, "stale")
-            else:
-                yield frame
-
-
-class Sink(Passing):
-    """The last stage; keeps what it was given."""
-
-    def __init__(self, name: str = "publish", work: Callable[[Frame], None] = nothing):
-        super().__init__(name, self._keep)
-        self.frames: list[Frame] = []
-        self._also = work
-
-    def _keep(self, frame: Frame) -> None:
-        self._also(frame)
-        self.frames.append(frame)
-
-
-def check_law(frames: list[Frame]) -> None:
-    """For the i-th frame that got through in an epoch: seq == i + Σ dropped."""
-    through: Counter[tuple[str, int]] = Counter()
-    for got in frames:
-        key = (got.stream, got.epoch)
-        assert got.seq == through[key] + sum(got.dropped.values()), got
-        through[key] += 1
-
-
-def check_sums(report: Report) -> None:
-    for counts in report.streams.values():
-        assert counts.captured == counts.published + sum(counts.dropped.values())
-
-
-def now_and_then(every: int, error: Exception) -> Callable[[Frame], None]:
-    calls = 0
-
-    def work(_: Frame) -> None:
-        nonlocal calls
-        calls += 1
-        if calls % every == 0:
-            raise error
-
-    return work
+from tests.players import (
+    Breaking,
+    Counting,
+    Endless,
+    Holding,
+    Passing,
+    Sink,
+    check_law,
+    check_sums,
+    nap,
+    now_and_then,
+)
 
 
 def test_files_lose_nothing() -> None:
@@ -296,103 +155,6 @@ def test_a_defect_in_a_source_is_reported_as_such() -> None:
     assert report.streams["a"].published == 3
 
 
-def test_asked_to_stop_the_stages_finish_what_is_under_way() -> None:
-    flushed = threading.Event()
-
-    class Flushing(Passing):
-        def run(self, inbox: Inbox) -> Iterator[Frame]:
-            yield from super().run(inbox)
-            flushed.set()
-
-    sink = Sink()
-    line: list[Stage] = [Holding(), Flushing("track"), sink]
-    supervisor = Supervisor([Endless("file"), Endless("live", live=True)], line)
-    report = supervisor.run(stop_after(supervisor, 100), tick_s=0.01)
-    check_law(sink.frames)
-    check_sums(report)
-    assert flushed.is_set()
-    assert report.exit_code == 0
-    assert "shutdown" not in report.streams["file"].dropped
-    assert sum(c.published for c in report.streams.values()) == len(sink.frames)
-
-
-def stop_after(supervisor: Supervisor, published: int) -> Callable[[Progress], None]:
-    asked: list[bool] = []
-
-    def tick(progress: Progress) -> None:
-        if progress.published >= published and not asked:
-            asked.append(True)
-            supervisor.stop()
-
-    return tick
-
-
-def test_asked_again_what_waits_is_dropped() -> None:
-    go_on = threading.Event()
-    sink = Sink(work=until(go_on))
-    supervisor = Supervisor([Endless("file")], [Passing("track"), sink])
-
-    def tick(progress: Progress) -> None:
-        if progress.captured >= 6 and not go_on.is_set():
-            supervisor.stop()
-        if progress.dropped:
-            go_on.set()
-
-    report = supervisor.run(tick, tick_s=0.01)
-    check_law(sink.frames)
-    check_sums(report)
-    assert report.exit_code == 0
-    assert report.stuck == ()
-    assert set(report.streams["file"].dropped) == {"shutdown"}
-
-
-def test_a_stage_that_hangs_does_not_hang_the_end() -> None:
-    clock = ManualClock()
-    release = threading.Event()
-    sink = Sink(work=until(release))
-    supervisor = Supervisor([Endless("file")], [Passing("track"), sink], clock=clock)
-
-    def tick(progress: Progress) -> None:
-        if progress.captured < 6:
-            return
-        if clock.now_ns() == 0:
-            supervisor.stop()
-        if not progress.dropped or running() == {"maskstream-publish"}:
-            clock.advance(6)
-
-    report = supervisor.run(tick, tick_s=0.01)
-    release.set()
-    check_sums(report)
-    assert report.stuck == ("publish",)
-    assert "publish: wanted an end within 12 s, got a thread that still runs" in str(
-        report.errors[0]
-    )
-    assert report.exit_code == StageFailed.exit_code
-    assert report.streams["file"].published == 0
-
-
-def running() -> set[str]:
-    names = {thread.name for thread in threading.enumerate()}
-    return {name for name in names if name.startswith("maskstream-")}
-
-
-def test_a_source_that_hangs_does_not_hang_the_end() -> None:
-    class Deaf(Counting):
-        def run(self, stop: threading.Event) -> Iterator[Frame]:
-            yield from super().run(stop)
-            release.wait(30)
-
-    release = threading.Event()
-    sink = Sink()
-    settings = RunSettings(drain_s=0.05, grace_s=0.05)
-    supervisor = Supervisor([Deaf("a", 3, live=True), Counting("b", 9)], [sink], settings)
-    report = supervisor.run(stop_after(supervisor, 3), tick_s=0.01)
-    release.set()
-    check_sums(report)
-    assert report.stuck == ("source a",)
-    assert sink.cleaned_up == 1
-
-
 def test_a_stage_that_breaks_the_contract_is_told_so() -> None:
     class Twice(Passing):
         def run(self, inbox: Inbox) -> Iterator[Frame]:
@@ -429,25 +191,6 @@ def test_frames_that_a_stage_forgot_are_counted(caplog: pytest.LogCaptureFixture
     report = Supervisor([Counting("a", 9)], [Mute("mute"), Sink()]).run()
     assert report.streams["a"].dropped == {"failed": 9}
     assert "stage mute ended and forgot 9 frames" in caplog.text
-
-
-def test_stop_before_the_start_and_an_interrupt_in_the_middle() -> None:
-    early = Supervisor([Endless("a")], [Sink()])
-    early.stop()
-    check_sums(early.run())
-
-    def interrupt(progress: Progress) -> None:
-        if progress.published:
-            raise KeyboardInterrupt
-
-    before = threading.active_count()
-    with pytest.raises(KeyboardInterrupt):
-        Supervisor([Endless("a")], [Passing("track"), Sink()]).run(interrupt)
-    for _ in range(500):
-        if threading.active_count() <= before:
-            break
-        nap(0.01)
-    assert threading.active_count() <= before, "all threads end by themselves"
 
 
 def test_failures_that_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -> None:
