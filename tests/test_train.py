@@ -1,17 +1,21 @@
 """Training: the loss falls, runs repeat and go on where they stopped, weights load again."""
 
 import itertools
+import json
+import logging
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import safetensors.torch
 import torch
 
+from pipeline.errors import CheckpointMismatch
 from stages.learning.batches import TrainingBatch, batches, make_batch
 from stages.learning.sample import Sample
 from stages.learning.schedule import Budget, rate_factor
-from stages.learning.train import export, train
+from stages.learning.train import export, main, train
 from stages.learning.trainer import Recipe, Trainer
 from stages.networks.solov2.nano import NANO, Solov2Nano
 
@@ -120,6 +124,51 @@ def _same(left: TrainingBatch, right: TrainingBatch) -> None:
         np.testing.assert_array_equal(one.masks, two.masks)
         for a, b in zip(one.levels, two.levels, strict=True):
             np.testing.assert_array_equal(a.labels, b.labels)
+
+
+def coco_folder(folder: Path) -> None:
+    """Two pictures of 96x80 px with a person each, and one without."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    box = [[30.0, 5.0, 60.0, 5.0, 60.0, 75.0, 30.0, 75.0]]
+    images = [{"id": n, "file_name": f"{n}.png", "width": 96, "height": 80} for n in (1, 2, 3)]
+    for image in images:
+        cv2.imwrite(
+            str(folder / str(image["file_name"])), rng.integers(0, 255, (80, 96, 3), np.uint8)
+        )
+    people = [{"image_id": n, "category_id": 1, "segmentation": box} for n in (1, 2)]
+    categories = [{"id": 1, "name": "person"}]
+    content = {"images": images, "annotations": people, "categories": categories}
+    (folder / "train.json").write_text(json.dumps(content))
+
+
+def command(*arguments: object) -> int:
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    return int(ended.value.code or 0)
+
+
+def test_the_command_trains_and_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("coco_mini", "pennfudan", "ccp_person"):
+        coco_folder(tmp_path / "media" / name)
+    options = ("--media", tmp_path / "media", "--out", tmp_path / "out", "--batch", 2)
+    assert command(*options, "--iterations", 1, "--workers", 0) == 0
+    caplog.set_level(logging.INFO)
+    assert command(*options, "--iterations", 2, "--workers", 0) == 0
+    assert "going on from iteration 1" in caplog.text
+    assert (tmp_path / "out" / "solov2-nano.safetensors").stat().st_size < 8e6
+
+
+def test_what_is_missing_or_wrong_is_said_in_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command("--media", tmp_path, "--out", tmp_path) == 2
+    assert "--minutes" in capsys.readouterr().err
+    assert command("--media", tmp_path, "--out", tmp_path, "--iterations", 1) == 3
+    assert "annotation file" in capsys.readouterr().err
+    (tmp_path / "state.pt").write_bytes(b"rubbish")
+    with pytest.raises(CheckpointMismatch, match="Remove the file"):
+        trainer().resume(tmp_path / "state.pt")
 
 
 def test_a_budget_ends_by_whichever_comes_first() -> None:

@@ -1,6 +1,7 @@
 """Train solov2-nano: ``python -m stages.learning.train --media DIR --out DIR --minutes 90``.
 
-Stops and goes on: run the same command again and it continues from ``OUT/state.pt``.
+A run that was stopped (Ctrl-C, SIGTERM, a power cut) goes on from ``OUT/state.pt`` when the same
+command is given again.
 """
 
 import logging
@@ -14,15 +15,17 @@ from typing import Annotated
 import torch
 import typer
 
+from pipeline.errors import CheckpointMismatch, StreamError
 from stages.learning.batches import TrainingBatch, batches
 from stages.learning.losses import Losses
 from stages.learning.mixture import bundled_mixture
 from stages.learning.schedule import Budget
 from stages.learning.trainer import Recipe, Trainer
-from stages.networks.checkpoint import Metadata, Preprocessing, save
+from stages.networks.checkpoint import Metadata, Preprocessing, load, save
 from stages.networks.solov2.nano import NANO, Solov2Nano
 
 log = logging.getLogger("maskstream.learning")
+STATE = "state.pt"
 LINE_EVERY = 50
 SAVE_EVERY_S = 180.0
 
@@ -96,11 +99,15 @@ class Progress:
     def save(self) -> None:
         """The state to go on from, and the averaged weights."""
         self._saved_s = self._trainer.elapsed_s
-        self._trainer.save(self._out / "state.pt")
+        self._trainer.save(self._out / STATE)
         export(self._trainer, self._out / f"{NANO.name}.safetensors", self._notes)
 
 
-def main(
+app = typer.Typer(add_completion=False)
+
+
+@app.command()
+def command(
     *,
     media: Annotated[Path, typer.Option(help="Folder with coco_mini, pennfudan, ccp_person.")],
     out: Annotated[Path, typer.Option(help="Where the state and the weights go.")],
@@ -116,36 +123,58 @@ def main(
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
 ) -> None:
     """Train solov2-nano on people and synthetic things."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    if minutes is None and iterations is None:
+        raise typer.BadParameter("say how long: --minutes or --iterations")
+    budget = Budget(iterations, minutes * 60 if minutes is not None else None)
     torch.set_num_threads(threads)
     torch.manual_seed(seed)
     out.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(_network(backbone), Recipe(), torch.device(device))
-    if (out / "state.pt").exists():
-        trainer.resume(out / "state.pt")
+    if (out / STATE).exists():
+        trainer.resume(out / STATE)
         log.info("going on from iteration %d", trainer.iteration)
-    budget = Budget(iterations, minutes * 60 if minutes is not None else None)
     notes = {"seed": str(seed), "batch": str(batch)}
     notes |= {name: str(value) for name, value in asdict(trainer.recipe).items()}
     progress = Progress(trainer, out, notes)
     mixture = bundled_mixture(media, batch, seed)
     source = batches(mixture, NANO, first=trainer.iteration, workers=workers)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         train(trainer, source, budget, time.monotonic, progress)
     except KeyboardInterrupt:
         log.info("stopped at iteration %d", trainer.iteration)
     finally:
+        signal.signal(signal.SIGTERM, before)
         progress.save()
 
 
 def _network(backbone: Path | None) -> Solov2Nano:
     network = Solov2Nano()
     if backbone is not None:
-        state = torch.load(backbone, map_location="cpu", weights_only=True)
-        network.backbone.load_state_dict(state)
+        try:
+            network.backbone.load_state_dict(load(backbone).tensors)
+        except RuntimeError as error:
+            raise CheckpointMismatch(
+                where=str(backbone),
+                wanted="the stages of a ShuffleNetV2 1.0x under torchvision's names, no classifier",
+                got=" ".join(str(error).split())[:300],
+                remedy="Give such a file, or none and start from nothing.",
+            ) from error
     return network
 
 
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line, ``sys.argv``'s unless given; ends with ``SystemExit``.
+
+    A failure that we know is one line on stderr and an exit code.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    try:
+        app(arguments)
+    except StreamError as error:
+        typer.echo(str(error), err=True)
+        raise SystemExit(error.exit_code) from error
+
+
 if __name__ == "__main__":
-    typer.run(main)
+    main()

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from pipeline.errors import CheckpointMismatch
 from stages.learning.batches import TrainingBatch
 from stages.learning.losses import Losses, solov2_losses
 from stages.learning.schedule import rate_factor
@@ -89,12 +90,23 @@ class Trainer:
         partial.replace(path)
 
     def resume(self, path: Path) -> None:
-        """Go on from what :meth:`save` wrote."""
-        state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
-        self.network.load_state_dict(state["network"])
-        self._optimizer.load_state_dict(state["optimizer"])
-        self._average = state["average"]
-        self.iteration, self.elapsed_s = state["iteration"], state["elapsed_s"]
+        """Go on from what :meth:`save` wrote; nothing in the file is executed.
+
+        :raises CheckpointMismatch: when the file is broken or of another network.
+        """
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=self.device, weights_only=True)
+            self.network.load_state_dict(state["network"])
+            self._optimizer.load_state_dict(state["optimizer"])
+            self._average = state["average"]
+            self.iteration, self.elapsed_s = state["iteration"], state["elapsed_s"]
+        except Exception as error:  # reading rubbish stumbles over anything
+            raise CheckpointMismatch(
+                where=str(path),
+                wanted="the state of a training of this network",
+                got=" ".join(str(error).split())[:200] or type(error).__name__,
+                remedy="Remove the file to start anew, or give another --out.",
+            ) from error
 
 
 class Normalise:
