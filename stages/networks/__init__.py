@@ -12,6 +12,7 @@ from .solov2 import builders
 from .solov2.model import Solov2Segmenter
 from .solov2.nano import Solov2Nano
 from .solov2.network import Solov2
+from .solov2.spec import Spec
 from .thresholds import Thresholds
 
 Network = Solov2 | Solov2Nano | MaskRcnn
@@ -57,9 +58,9 @@ def make_segmenter(
 
     ``precision`` is that of SOLOv2's convolutions; scores and masks are float32 in any case.
     """
-    if isinstance(network, Solov2 | Solov2Nano):
-        spec = network.spec
-        return Solov2Segmenter(
-            network, spec, spec.classes, thresholds, device=device, precision=precision
-        )
-    return MaskRcnnSegmenter(network, thresholds, device)
+    if isinstance(network, MaskRcnn):
+        return MaskRcnnSegmenter(network, thresholds, device)
+    spec: Spec = network.spec  # type: ignore[assignment]  # torchvision's classes are untyped
+    return Solov2Segmenter(
+        network, spec, spec.classes, thresholds, device=device, precision=precision
+    )

@@ -91,7 +91,7 @@ class Solov2Segmenter:
     def _detect_valid(
         self, pixels: Tensor, placements: Sequence[Placement]
     ) -> Mapping[str, Tensor]:
-        output = self._network(self._normalise(pixels, placements))
+        output = self._network(self.normalise(pixels, placements))
         tensors: dict[str, Tensor] = {}
         for index, one in enumerate(detect_valid(output, self.spec.strides, self.thresholds)):
             tensors[f"scores.{index}"] = one.scores[0]
@@ -135,7 +135,7 @@ class Solov2Segmenter:
         placements: Sequence[Placement],
         matrices: Sequence[tuple[Tensor, Tensor]],
     ) -> Mapping[str, Tensor]:
-        output = self._network(self._normalise(pixels, placements))
+        output = self._network(self.normalise(pixels, placements))
         found = detect_fixed(output, self.spec.strides, self.thresholds)
         tensors: dict[str, Tensor] = {}
         for index, (rows, columns) in enumerate(matrices):
@@ -157,7 +157,7 @@ class Solov2Segmenter:
         crops = [unpack(bits[n], boxes[n]) for n in range(found)]
         return Found(scores[:found].copy(), classes[:found].copy(), crops)
 
-    def _normalise(self, pixels_BHWC: Tensor, placements: Sequence[Placement]) -> Tensor:
+    def normalise(self, pixels_BHWC: Tensor, placements: Sequence[Placement]) -> Tensor:
         """Pixels as the network wants them, (B, C, H, W); the padding is 0 after normalisation."""
         ordered = pixels_BHWC.flip(3) if self.spec.channel_order == "rgb" else pixels_BHWC
         x_BHWC = (ordered.float() - self._mean_C) / self._std_C

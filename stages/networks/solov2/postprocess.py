@@ -33,14 +33,18 @@ class Detections(NamedTuple):
     soft: Tensor
 
 
-class _Candidates(NamedTuple):
+class Candidates(NamedTuple):
+    """Pairs of class and cell that get a mask."""
+
     scores: Tensor  # (B, K), best first
     classes: Tensor  # (B, K)
     least_areas: Tensor  # (B, K): a mask must have more pixels
     kernels: Tensor  # (B, K, E)
 
 
-class _Weighed(NamedTuple):
+class Weighed(NamedTuple):
+    """Masks, and what they make of the class scores."""
+
     scores: Tensor  # (B, K), below zero where there is nothing
     classes: Tensor  # (B, K)
     areas: Tensor  # (B, K), px
@@ -50,7 +54,8 @@ class _Weighed(NamedTuple):
 def detect_fixed(output: HeadOutput, strides: Sequence[int], thresholds: Thresholds) -> Detections:
     """Instances of a batch with shapes that depend on the batch's alone: N is max_instances."""
     scores_BCG = cell_scores(output, thresholds)
-    weighed = _weigh(_select(scores_BCG, output, strides, thresholds.products), output, thresholds)
+    candidates = select(scores_BCG, output, strides, thresholds.products)
+    weighed = weigh(candidates, output, thresholds)
     return _shaped(_survivors(weighed, thresholds), output)
 
 
@@ -67,12 +72,13 @@ def detect_valid(
 def _detect_one(output: HeadOutput, strides: Sequence[int], thresholds: Thresholds) -> Detections:
     scores_BCG = cell_scores(output, thresholds)
     eligible = min(int(torch.count_nonzero(scores_BCG)), thresholds.products)
-    weighed = _weigh(_select(scores_BCG, output, strides, eligible), output, thresholds)
+    candidates = select(scores_BCG, output, strides, eligible)
+    weighed = weigh(candidates, output, thresholds)
     hopeful_K = weighed.scores[0] >= _hopeful(thresholds)
-    weighed = _Weighed(*(column[:, hopeful_K] for column in weighed))
+    weighed = Weighed(*(column[:, hopeful_K] for column in weighed))
     found = _survivors(weighed, thresholds)
     some = int(torch.count_nonzero(found.scores >= 0))
-    return _shaped(_Weighed(*(column[:, :some] for column in found)), output)
+    return _shaped(Weighed(*(column[:, :some] for column in found)), output)
 
 
 def points_nms(scores_BCSS: Tensor) -> Tensor:
@@ -97,9 +103,9 @@ def _hopeful(thresholds: Thresholds) -> float:
     return max(thresholds.filter, 0.0) * (1 - _ROUNDING)
 
 
-def _select(
+def select(
     scores_BCG: Tensor, output: HeadOutput, strides: Sequence[int], count: int
-) -> _Candidates:
+) -> Candidates:
     """The ``count`` best pairs of class and cell, with their kernels."""
     cells = scores_BCG.shape[2]
     flat_B = scores_BCG.flatten(1)
@@ -113,12 +119,12 @@ def _select(
             for kernels, stride in zip(output.kernels, strides, strict=True)
         ]
     )
-    return _Candidates(
+    return Candidates(
         scores_BK, places_BK // cells, least_areas_G[cells_BK], kernels_BEG.gather(2, picked).mT
     )
 
 
-def _weigh(candidates: _Candidates, output: HeadOutput, thresholds: Thresholds) -> _Weighed:
+def weigh(candidates: Candidates, output: HeadOutput, thresholds: Thresholds) -> Weighed:
     """The masks in one product; each score times the mean of the soft values inside its mask."""
     features_BEP = output.mask_features.flatten(2)
     soft_BKP = (candidates.kernels @ features_BEP).float().sigmoid_()
@@ -127,10 +133,10 @@ def _weigh(candidates: _Candidates, output: HeadOutput, thresholds: Thresholds) 
     maskness_BK = (soft_BKP * inside_BKP).sum(2) / areas_BK.clamp(min=1)
     valid_BK = (candidates.scores > 0) & (areas_BK > candidates.least_areas)
     scores_BK = torch.where(valid_BK, candidates.scores * maskness_BK, _EMPTY)
-    return _Weighed(scores_BK, candidates.classes, areas_BK, soft_BKP)
+    return Weighed(scores_BK, candidates.classes, areas_BK, soft_BKP)
 
 
-def _survivors(weighed: _Weighed, thresholds: Thresholds) -> _Weighed:
+def _survivors(weighed: Weighed, thresholds: Thresholds) -> Weighed:
     weighed = _best(weighed, thresholds.candidates)
     inside_BKP = (weighed.soft > thresholds.mask).float()
     decay_BK = matrix_nms(inside_BKP, weighed.areas, weighed.classes, thresholds)
@@ -140,10 +146,10 @@ def _survivors(weighed: _Weighed, thresholds: Thresholds) -> _Weighed:
     return _best(weighed._replace(scores=scores_BK), thresholds.max_instances)
 
 
-def _best(weighed: _Weighed, count: int) -> _Weighed:
+def _best(weighed: Weighed, count: int) -> Weighed:
     scores_BK, order_BK = weighed.scores.topk(min(count, weighed.scores.shape[1]))
     pixels = order_BK[:, :, None].expand(-1, -1, weighed.soft.shape[2])
-    return _Weighed(
+    return Weighed(
         scores_BK,
         weighed.classes.gather(1, order_BK),
         weighed.areas.gather(1, order_BK),
@@ -182,6 +188,6 @@ def _picture(output: HeadOutput, index: int) -> HeadOutput:
     )
 
 
-def _shaped(found: _Weighed, output: HeadOutput) -> Detections:
+def _shaped(found: Weighed, output: HeadOutput) -> Detections:
     soft_BNHW = found.soft.unflatten(2, output.mask_features.shape[2:])
     return Detections(found.scores, found.classes, soft_BNHW)
