@@ -6,9 +6,6 @@ picture changes its size the video goes on in ``<stream>.2.mp4``, ``.3`` and so 
 size. The lines of a frame tell which: those of one picture size belong to one file, in order.
 """
 
-import logging
-import re
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,14 +23,15 @@ from pipeline.wire import encode_header
 
 from .recording.lines import LineWriter
 from .recording.mp4 import Mp4Writer
+from .recording.paths import Paths, check_writable, refused
 from .recording.timeline import Timeline
-
-LOG = logging.getLogger("maskstream.record")
 
 
 class RecordSettings(Settings):
     """Where and how streams are recorded."""
 
+    enabled: bool = False
+    """Whether to record at all."""
     directory: Path = Path("out")
     """Where the files go; made when it is not there."""
     overwrite: bool = True
@@ -79,111 +77,93 @@ class RecordStage:
         self._report = report
         self._sources = tuple(sources)
         self._recordings: dict[str, _Recording | None] = {}
-        _check_writable(settings.directory)
+        check_writable(settings.directory)
         if demand is not None and settings.video:
             demand.always("annotated")
 
     def run(self, inbox: Inbox) -> Iterator[Frame]:
-        """Yield every frame, after it was written."""
+        """Yield every frame, after it was written. When run again, recordings go on."""
         try:
             for frame in inbox:
                 self._write(frame)
                 yield frame
         finally:
-            for stream, recording in self._recordings.items():
+            for recording in self._recordings.values():
                 if recording is not None:
-                    self._guarded(stream, recording.close)
-            self._recordings.clear()
+                    self._guarded(recording.close)
 
     def _write(self, frame: Frame) -> None:
         stream = frame.stream
         if stream not in self._recordings:
             self._recordings[stream] = None  # unless it can be begun
-            self._guarded(stream, lambda: self._begin(stream))
+            self._guarded(lambda: self._begin(stream))
         recording = self._recordings[stream]
-        if recording is not None and not self._guarded(stream, lambda: recording.write(frame)):
+        if recording is not None and not self._guarded(lambda: recording.write(frame)):
             self._recordings[stream] = None
             with suppress(RecordError):  # what went wrong is reported already
                 recording.close()
 
     def _begin(self, stream: str) -> None:
-        paths = _Paths(self._settings.directory, stream)
-        paths.clear(self._settings.overwrite, self._sources)
-        self._recordings[stream] = _Recording(
-            paths, self._settings, publisher=self._publisher, files=self.files
-        )
+        paths = Paths(self._settings.directory, stream)
+        if paths.lines in self.files:
+            raise refused(paths.lines, "the recording of a stream with a similar name")
+        paths.clear(overwrite=self._settings.overwrite, sources=self._sources)
+        self._recordings[stream] = _Recording(paths, self._settings, self._publisher, self.files)
 
-    def _guarded(self, stream: str, action: Callable[[], None]) -> bool:
+    def _guarded(self, action: Callable[[], None]) -> bool:
         """Do ``action``; a failure is reported. Say whether it worked."""
         try:
             action()
         except StreamError as error:
-            LOG.error("recording of %s ended: %s", stream, error)
             self._report(error)
             return False
         return True
-
-
-class _Paths:
-    """The names of one stream's files."""
-
-    def __init__(self, directory: Path, stream: str) -> None:
-        self._directory = directory
-        self._stem = re.sub(r"[^\w-]", "-", stream)  # no dots: they separate the parts
-        self.lines = directory / f"{self._stem}.jsonl"
-
-    def video(self, part: int) -> Path:
-        """The file of the ``part``-th picture size, from 1."""
-        return self._directory / f"{self._stem}{'' if part == 1 else f'.{part}'}.mp4"
-
-    def clear(self, overwrite: bool, sources: Sequence[Path]) -> None:
-        """Make way for a new recording.
-
-        :raises RecordError: when one is there that must stay, or is being read.
-        """
-        parts = self._directory.glob(f"{self._stem}.*.mp4")
-        numbered = [path for path in parts if path.suffixes[0][1:].isdecimal()]
-        for path in [self.lines, self.video(1), *numbered]:
-            if not path.exists():
-                continue
-            if any(source.exists() and path.samefile(source) for source in sources):
-                raise _refused(path, "the file that is being read")
-            if not overwrite:
-                raise _refused(path, "an earlier recording")
-            LOG.info("replacing %s", path)
-            try:
-                path.unlink()
-            except OSError as error:
-                raise _refused(path, error.strerror or str(error)) from error
 
 
 class _Recording:
     """The files of one stream."""
 
     def __init__(
-        self, paths: _Paths, settings: RecordSettings, *, publisher: str, files: list[Path]
+        self, paths: Paths, settings: RecordSettings, publisher: str, files: list[Path]
     ) -> None:
         self._paths, self._settings, self._publisher = paths, settings, publisher
         self._files = files
-        self._lines = LineWriter(paths.lines)
-        files.append(paths.lines)
         self._written = 0
-        self._parts = 0
+        self._lines: LineWriter | None = None
         self._video: Mp4Writer | None = None
         self._timeline = Timeline()
 
     def write(self, frame: Frame) -> None:
+        """Write the picture, then the line: a line says that its picture was taken in.
+
+        :raises StreamError: when one of them fails.
+        """
         picture = frame.canvas or frame.image
         if self._settings.video and picture is not None:
             video = self._video_for(picture, frame)
             video.write(to_bgr(picture), self._timeline.at(frame))
-        self._lines.write(encode_header(frame, publisher=self._publisher, pseq=self._written))
+        header = encode_header(frame, publisher=self._publisher, pseq=self._written)
+        self._line_writer().write(header)
         self._written += 1
 
     def close(self) -> None:
-        self._lines.close()
-        if self._video is not None:
-            self._video.close()
+        """Close the files; writing again opens the lines again, and the next video.
+
+        :raises RecordError: when one cannot be completed.
+        """
+        lines, self._lines = self._lines, None
+        video, self._video = self._video, None
+        if lines is not None:
+            lines.close()
+        if video is not None:
+            video.close()
+
+    def _line_writer(self) -> LineWriter:
+        if self._lines is None:
+            self._lines = LineWriter(self._paths.lines)
+            if self._paths.lines not in self._files:
+                self._files.append(self._paths.lines)
+        return self._lines
 
     def _video_for(self, picture: Image, frame: Frame) -> Mp4Writer:
         size = (picture.width, picture.height)
@@ -191,11 +171,10 @@ class _Recording:
             return self._video
         if self._video is not None:
             self._video.close()
-        self._parts += 1
         self._timeline = Timeline()
         settings = self._settings
         self._video = Mp4Writer(
-            self._paths.video(self._parts),
+            self._paths.next_video(),
             size=size,
             sample_aspect=picture.sample_aspect,
             time_base=frame.time_base,
@@ -206,25 +185,3 @@ class _Recording:
         )
         self._files.append(self._video.path)
         return self._video
-
-
-def _check_writable(directory: Path) -> None:
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=directory).close()
-    except OSError as error:
-        raise RecordError(
-            where=str(directory),
-            wanted="a directory that can be written to",
-            got=error.strerror or str(error),
-            remedy="Choose another one with --record DIR",
-        ) from error
-
-
-def _refused(path: Path, what: str) -> RecordError:
-    return RecordError(
-        where=str(path),
-        wanted="to record there",
-        got=what,
-        remedy="Choose another directory with --record DIR",
-    )

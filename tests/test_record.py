@@ -81,7 +81,7 @@ def test_uneven_times_are_kept_exactly(tmp_path: Path) -> None:
     assert brightness == pytest.approx([20 + i for i in range(7)], abs=3)
     assert size == (64, 48)
     assert (passed, errors) == (frames, [])
-    assert stage.files == [tmp_path / "gate.jsonl", tmp_path / "gate.mp4"]
+    assert stage.files == [tmp_path / "gate.mp4", tmp_path / "gate.jsonl"]
 
 
 @pytest.mark.parametrize(
@@ -236,6 +236,24 @@ def test_the_file_that_is_being_read_is_never_overwritten(tmp_path: Path) -> Non
     assert source.read_bytes() == b"precious"
     assert len(errors) == 1
     assert "being read" in str(errors[0])
+
+
+def test_similar_names_do_not_share_files(tmp_path: Path) -> None:
+    frames = [frame(i, 40 * i, stream=name) for i in range(2) for name in ("a b", "a-b")]
+    stage, passed, errors = record(tmp_path, frames)
+    assert (len(passed), len(errors), len(stage.files)) == (4, 1, 2)
+    assert [json.loads(line)["stream"] for line in lines(tmp_path / "a-b.jsonl")] == ["a b"] * 2
+
+
+def test_a_restarted_stage_goes_on_with_its_recordings(tmp_path: Path) -> None:
+    settings = RecordSettings(directory=tmp_path)
+    stage = RecordStage(settings, publisher="run-1", report=lambda _: None)
+    for start in (0, 3):
+        list(stage.run(ListInbox([frame(i, 40 * i) for i in range(start, start + 3)])))
+    headers = [json.loads(line) for line in lines(tmp_path / "gate.jsonl")]
+    assert [(header["seq"], header["pseq"]) for header in headers] == [(i, i) for i in range(6)]
+    assert [path.name for path in stage.files] == ["gate.mp4", "gate.jsonl", "gate.2.mp4"]
+    assert all(len(read(tmp_path / name)[0]) == 3 for name in ("gate.mp4", "gate.2.mp4"))
 
 
 def test_an_unwritable_directory_is_an_error_at_once(tmp_path: Path) -> None:

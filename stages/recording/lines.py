@@ -6,17 +6,17 @@ from pipeline.errors import RecordError
 
 
 class LineWriter:
-    """Appends lines to a new file, each handed to the operating system at once. One thread."""
+    """Appends lines to a file, each handed to the operating system at once. One thread."""
 
     def __init__(self, path: Path) -> None:
-        """Create the file, or empty it.
+        """Open the file; it is made when it is not there.
 
-        :raises RecordError: when it cannot be created.
+        :raises RecordError: when it cannot be opened.
         """
         self.path = path
-        self._whole_bytes = 0
         try:
-            self._file = path.open("wb", buffering=0)
+            self._file = path.open("ab", buffering=0)
+            self._whole_bytes = path.stat().st_size
         except OSError as error:
             raise self._failed(error) from error
 
@@ -36,8 +36,14 @@ class LineWriter:
         self._whole_bytes += length_bytes
 
     def close(self) -> None:
-        """Close the file. Closing again does nothing."""
-        self._file.close()
+        """Close the file. Closing again does nothing.
+
+        :raises RecordError: when the file system only now says that it failed.
+        """
+        try:
+            self._file.close()
+        except OSError as error:
+            raise self._failed(error) from error
 
     def _cut(self) -> None:
         try:

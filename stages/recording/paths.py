@@ -1,0 +1,82 @@
+"""Where the files of a recording lie, and what of an earlier one makes way for it."""
+
+import logging
+import re
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from pipeline.errors import RecordError
+
+LOG = logging.getLogger("maskstream.record")
+
+
+class Paths:
+    """The names of one stream's files in ``directory``; ``lines`` is that of the JSON lines.
+
+    What is neither letter, digit, dash nor underscore in the stream's name becomes a dash.
+    """
+
+    def __init__(self, directory: Path, stream: str) -> None:
+        self._directory = directory
+        self._stem = re.sub(r"[^\w-]", "-", stream)  # no dots: they separate the parts
+        self._parts = 0
+        self.lines = directory / f"{self._stem}.jsonl"
+
+    def next_video(self) -> Path:
+        """A file for the next part of the video: ``<stream>.mp4``, ``<stream>.2.mp4`` …"""
+        self._parts += 1
+        return self._video("" if self._parts == 1 else f".{self._parts}")
+
+    def clear(self, *, overwrite: bool, sources: Sequence[Path]) -> None:
+        """Remove the files of an earlier recording, all or none.
+
+        :raises RecordError: when one is among ``sources``, or must stay, or cannot be removed.
+        """
+        earlier = self._earlier()
+        for path in earlier:
+            if any(source.exists() and path.samefile(source) for source in sources):
+                raise refused(path, "the file that is being read")
+            if not overwrite:
+                raise refused(path, "an earlier recording")
+        for path in earlier:
+            LOG.info("replacing %s", path)
+            try:
+                path.unlink()
+            except OSError as error:
+                raise refused(path, error.strerror or str(error)) from error
+
+    def _video(self, part: str) -> Path:
+        return self._directory / f"{self._stem}{part}.mp4"
+
+    def _earlier(self) -> list[Path]:
+        parts = self._directory.glob(f"{self._stem}.*.mp4")
+        numbered = [path for path in parts if path.suffixes[0][1:].isdecimal()]
+        return [path for path in (self.lines, self._video(""), *numbered) if path.exists()]
+
+
+def check_writable(directory: Path) -> None:
+    """Make ``directory`` if it is not there, and see that files can be made in it.
+
+    :raises RecordError: when not.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise RecordError(
+            where=str(directory),
+            wanted="a directory that can be written to",
+            got=error.strerror or str(error),
+            remedy="Choose another one with --record DIR",
+        ) from error
+
+
+def refused(path: Path, what: str) -> RecordError:
+    """The error of a recording that cannot begin because of ``what`` at ``path``."""
+    return RecordError(
+        where=str(path),
+        wanted="to record there",
+        got=what,
+        remedy="Choose another directory with --record DIR",
+    )
