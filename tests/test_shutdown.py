@@ -1,6 +1,8 @@
 """However a run ends, asked or in trouble, it ends, and what was lost is counted."""
 
+import os
 import random
+import signal
 import threading
 from collections.abc import Callable, Iterator
 
@@ -22,6 +24,7 @@ from tests.players import (
     check_law,
     check_sums,
     nap,
+    started,
     until,
 )
 
@@ -108,14 +111,14 @@ def test_a_stage_that_hangs_does_not_hang_the_end() -> None:
     clock = ManualClock()
     release = threading.Event()
     sink = Sink(work=until(release))
-    supervisor = Supervisor([Endless("file")], [Passing("track"), sink], clock=clock)
+    supervisor = Supervisor([Endless("file")], [Passing("before"), sink], clock=clock)
 
     def tick(progress: Progress) -> None:
         if progress.captured < 6:
             return
         if clock.now_ns() == 0:
             supervisor.stop()
-        if not progress.dropped or running() == {"maskstream-publish"}:
+        if not progress.dropped or not still_run("source-file", "before"):
             clock.advance(6)
 
     report = supervisor.run(tick, tick_s=0.01)
@@ -129,9 +132,9 @@ def test_a_stage_that_hangs_does_not_hang_the_end() -> None:
     assert report.streams["file"].published == 0
 
 
-def running() -> set[str]:
-    names = {thread.name for thread in threading.enumerate()}
-    return {name for name in names if name.startswith("maskstream-")}
+def still_run(*names: str) -> bool:
+    """Whether a thread of one of these names is alive."""
+    return any(thread.name.removeprefix("maskstream-") in names for thread in threading.enumerate())
 
 
 def test_a_source_that_hangs_does_not_hang_the_end() -> None:
@@ -143,7 +146,7 @@ def test_a_source_that_hangs_does_not_hang_the_end() -> None:
             deaf.set()
             release.wait(30)
 
-    sink = Sink()
+    sink = Sink("behind")
     supervisor = Supervisor([Deaf("a", 3, live=True), Counting("b", 9)], [sink], clock=clock)
     asked = threading.Event()
 
@@ -153,7 +156,7 @@ def test_a_source_that_hangs_does_not_hang_the_end() -> None:
         if not asked.is_set():
             supervisor.stop()
             asked.set()
-        elif clock.now_ns() == 0 or running() == {"maskstream-source-a"}:
+        elif clock.now_ns() == 0 or not still_run("behind"):
             clock.advance(11)
 
     report = supervisor.run(tick, tick_s=0.01)
@@ -180,3 +183,26 @@ def test_stop_before_the_start_and_an_interrupt_in_the_middle() -> None:
             break
         nap(0.01)
     assert threading.active_count() <= before, "all threads end by themselves"
+
+
+def test_a_signal_may_come_at_any_moment() -> None:
+    supervisor = Supervisor([Endless("a")], [Passing("track"), Sink()])
+    before = signal.signal(signal.SIGUSR1, lambda _number, _frame: supervisor.stop())
+
+    def send(_: Progress) -> None:
+        for _again in range(50):
+            signal.raise_signal(signal.SIGUSR1)
+
+    def send_from_aside() -> None:
+        for _again in range(200):
+            os.kill(os.getpid(), signal.SIGUSR1)
+            nap(0.0002)
+
+    try:
+        aside = started(send_from_aside)
+        report = supervisor.run(send, tick_s=0.001)
+        aside.join()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    check_sums(report)
+    assert report.exit_code == 0
