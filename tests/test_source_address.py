@@ -30,6 +30,7 @@ def one(source: str) -> SourceSpec:
         ("gate-2=/a/c.mp4", "gate-2", "file", "/a/c.mp4"),
         ("rtsp://cam.local/live", "cam-local-live", "rtsp", "rtsp://cam.local/live"),
         ("rtsp://me:pw@10.0.0.5:554/a/1", "10-0-0-5-a-1", "rtsp", "rtsp://me:pw@10.0.0.5:554/a/1"),
+        ("rtsp://[fe80::1]:554/live", "fe80-1-live", "rtsp", "rtsp://[fe80::1]:554/live"),
         ("RTSPS://cam/x", "cam-x", "rtsp", "RTSPS://cam/x"),
         ("door=rtsp://h/x?user=a&pw=b", "door", "rtsp", "rtsp://h/x?user=a&pw=b"),
         ("http://h/x.mp4?a=b", "h-x-mp4", "http", "http://h/x.mp4?a=b"),
@@ -94,7 +95,7 @@ def test_a_name_for_a_glob_of_videos_is_numbered(tmp_path: Path) -> None:
 
 def test_all_mistakes_come_at_once_and_without_passwords() -> None:
     with pytest.raises(ConfigError) as caught:
-        parse_sources(["", "ftp://me:secret@h/x", "webcam:front", "rtsp://", "a=1.mp4", "a=2.mp4"])
+        parse_sources(["", "ftp://me:secret@h/x", "webcam:front", "rtsp://[", "a=1.mp4", "a=2.mp4"])
     assert len(caught.value.mistakes) == 5
     message = str(caught.value)
     assert "secret" not in message
@@ -107,6 +108,11 @@ def test_a_password_is_in_no_name_and_no_repr() -> None:
     assert spec.stream == "cam-live"
     assert "hunter2" not in repr(spec) + spec.shown
     assert "abc" not in repr(spec) + spec.shown
+
+
+@pytest.mark.parametrize("password", ["a/bcd", "a?bcd", "a#bcd", "a@bcd", "a:bcd"])
+def test_a_password_that_was_not_escaped_is_in_no_name_either(password: str) -> None:
+    assert one(f"rtsp://me:{password}@cam/live").stream == "cam-live"
 
 
 def test_natural_order_mixes_numbers_and_text() -> None:

@@ -88,19 +88,27 @@ def _mistake(address: str) -> tuple[str, str] | None:
         return "a source", "nothing"
     if scheme and scheme["scheme"].lower() not in SCHEMES:
         return "rtsp(s)://… or http(s)://…", f"{scheme['scheme']}://"
-    if scheme and not urlsplit(address).netloc:
+    if scheme and not _host(address):
         return "a host after ://", "none"
     if address.startswith("webcam:") and not address.removeprefix("webcam:").isdigit():
         return "webcam:NUMBER, such as webcam:0", address
     return None
 
 
+def _host(address: str) -> str:
+    try:
+        return urlsplit(address).hostname or ""
+    except ValueError:  # brackets that are not an IPv6 address
+        return ""
+
+
 def _expand(address: str) -> Iterator[SourceSpec]:
     scheme = SCHEME.match(address)
     if scheme:
-        parts = urlsplit(address)
-        host = parts.netloc.rpartition("@")[2].partition(":")[0]
-        yield SourceSpec(_slug(host + parts.path), SCHEMES[scheme["scheme"].lower()], address)
+        # After the last @, also one that should have been escaped: no name shows a password.
+        place = re.split(r"[?#]", address[scheme.end() :].rpartition("@")[2])[0]
+        name = re.sub(r":\d+(?=/|$)", "", place)
+        yield SourceSpec(_slug(name), SCHEMES[scheme["scheme"].lower()], address)
     elif address.startswith("synthetic:"):
         name = address.removeprefix("synthetic:").partition("?")[0]
         yield SourceSpec(_slug(name), "synthetic", address)

@@ -165,10 +165,10 @@ def without_address(error: av.FFmpegError) -> av.FFmpegError:
 
 
 def _is_known_host(address: str) -> bool:
-    host = urlsplit(address).hostname
     try:
+        host = urlsplit(address).hostname
         return host is None or bool(socket.getaddrinfo(host, None))
-    except (OSError, UnicodeError):
+    except (OSError, ValueError):
         return False
 
 

@@ -8,7 +8,9 @@ from pipeline.frame import ClockName, Frame, Image
 from pipeline.ledger import Ledger
 
 JUMP_S = 1.0
-"""Time that goes back by more than this, or runs ahead of arrival by more, is another time."""
+"""Time that goes back by more than this is another time."""
+LEAP_S = 5.0
+"""Time of a live source that runs ahead of arrival by more than this, too: more than a burst."""
 
 Wall = Callable[[float], tuple[int, ClockName] | None]
 """Presentation time in s → UTC in ns and the clock that says so; None when it cannot say."""
@@ -18,8 +20,8 @@ class Timeline:
     """The timeline of one stream of pictures. Belongs to one thread.
 
     An epoch ends when the size of the pictures changes, when timestamps go back by more than
-    ``JUMP_S`` and, live, when they run ahead of the clock by more than that. Smaller steps back
-    are mended: within an epoch ``pts`` always grows. A missing ``pts`` is counted on.
+    ``JUMP_S`` and, live, when they run ahead of the clock by more than ``LEAP_S``. Smaller steps
+    back are mended: within an epoch ``pts`` always grows. A missing ``pts`` is counted on.
 
     ``captured_utc_ns`` is what ``wall`` says, otherwise the time of arrival.
     """
@@ -105,4 +107,4 @@ class Timeline:
             return False
         step_s = float((pts - self._pts) * self._time_base)
         ahead_s = self._lead(pts, arrived_ns) - self._lead_s
-        return step_s < -JUMP_S or (self._live and ahead_s > JUMP_S)
+        return step_s < -JUMP_S or (self._live and ahead_s > LEAP_S)
