@@ -127,21 +127,21 @@ class PublishStage:
     def _publish(self, outlet: Outlet, frame: Frame) -> None:
         """Send what is wanted of a frame; the record first, so that no picture delays it."""
         tally = self._tally(frame)
-        wanted = [k for k in FRAME_KINDS if self._demand.subscribed(frame.stream, k)]
+        shown = {"annotated": frame.canvas, "image": frame.image}
+        kinds = [kind for kind in FRAME_KINDS if kind == "meta" or shown[kind] is not None]
+        wanted = [kind for kind in kinds if self._demand.subscribed(frame.stream, kind)]
         body = encode_body(frame) if wanted else None
-        pictures = {"annotated": frame.canvas, "image": frame.image}
         for kind in wanted:
             pseq = tally.messages[kind]
             header = encode_header(frame, publisher=self.publisher, pseq=pseq, kind=kind, body=body)
             parts = [topic(frame.stream, kind), header]
-            if kind != "meta":
-                picture = pictures[kind]
-                if picture is None:
-                    continue
+            picture = shown.get(kind)
+            if picture is not None:
                 parts.append(encode_jpeg(picture, self._settings.jpeg_quality))
-                tally.messages[kind] += 1
             outlet.send(kind, parts)
-        tally.messages["meta"] += 1  # one for each frame, also while nobody listens
+            tally.messages[kind] += 1
+        if "meta" not in wanted:
+            tally.messages["meta"] += 1  # one for each frame, also while nobody listens
 
     def _tally(self, frame: Frame) -> StreamTally:
         now_ns = self._clock.now_ns()

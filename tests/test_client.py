@@ -14,7 +14,6 @@ import pytest
 
 from pipeline.client import KindStatistics, Subscriber
 from pipeline.errors import EndpointError
-from pipeline.frame import Frame
 from pipeline.wire import FrameKind, Message, encode
 from stages.publish import PublishSettings
 from tests.station import ANY_PORT, MODEL, Puppet, Station, frame
@@ -27,9 +26,8 @@ from pipeline.client import Subscriber
 endpoint, slow_s, mode = sys.argv[1], float(sys.argv[2]), sys.argv[3]
 with Subscriber(endpoint, streams=["gate-2"], kinds=("meta", "annotated"), mode=mode) as subscriber:
     for frame in subscriber:
-        age_ms = (time.monotonic_ns() - frame.captured_utc_ns) / 1e6
         jpeg = frame.canvas.planes[0][:2].tobytes().hex() if frame.canvas else None
-        print(json.dumps([frame.seq, len(frame.instances), jpeg, age_ms]), flush=True)
+        print(json.dumps([frame.seq, len(frame.instances), jpeg]), flush=True)
         time.sleep(slow_s)
     counts = subscriber.statistics().kinds
     print(json.dumps({kind: vars(counts[stream, kind]) for stream, kind in counts}))
@@ -37,14 +35,9 @@ with Subscriber(endpoint, streams=["gate-2"], kinds=("meta", "annotated"), mode=
 
 
 def another_program(endpoint: str, slow_s: float, mode: str) -> "subprocess.Popen[str]":
-    """A subscriber in a process of its own. CLOCK_MONOTONIC is one for all processes."""
+    """A subscriber in a process of its own."""
     command = [sys.executable, "-c", PROGRAM, endpoint, str(slow_s), mode]
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
-
-
-def now(seq: int) -> Frame:
-    """A frame that tells when it was made by a clock that another process can read."""
-    return frame(seq, captured_utc_ns=time.monotonic_ns())
 
 
 def test_another_process_gets_every_frame_and_the_end() -> None:
@@ -52,15 +45,15 @@ def test_another_process_gets_every_frame_and_the_end() -> None:
         program = another_program(station.endpoint, 0, "all")
         station.wait_for("meta")
         station.wait_for("annotated")
-        station.put(*(now(i) for i in range(100)))
+        station.put(*(frame(i) for i in range(100)))
         time.sleep(0.1)
         station.end()
         out, _ = program.communicate(timeout=15)
     *seen, books = [json.loads(line) for line in out.splitlines()]
-    records = [seq for seq, _, jpeg, _ in seen if jpeg is None]
+    records = [seq for seq, _, jpeg in seen if jpeg is None]
     assert records == list(range(100))
-    assert {jpeg for _, _, jpeg, _ in seen} == {None, "ffd8"}
-    assert {n for _, n, _, _ in seen} == {3}
+    assert {jpeg for _, _, jpeg in seen} == {None, "ffd8"}
+    assert {n for _, n, _ in seen} == {3}
     assert books["meta"] == vars(KindStatistics(100, 100, 0, 0, 100, {}))
     pictures = books["annotated"]
     assert pictures["received"] + pictures["lost"] == 100
@@ -72,18 +65,16 @@ def test_a_slow_program_sees_new_frames_and_knows_what_it_skipped() -> None:
         station.wait_for("meta")
         station.wait_for("annotated")
         for i in range(150):
-            station.put(now(i))
+            station.put(frame(i))
             time.sleep(0.01)
         station.end()
         out, _ = program.communicate(timeout=15)
     *seen, books = [json.loads(line) for line in out.splitlines()]
     meta = books["meta"]
     assert meta["received"] == 150
-    assert 0 < meta["delivered"] < 60
+    assert meta["skipped"] > 0  # 300 messages of 0.1 s, in order, would not end in time
     assert meta["delivered"] + meta["skipped"] == 150
-    assert [seq for seq, _, jpeg, _ in seen if jpeg is None][-1] == 149
-    # In order and unskipped, the last would be more than ten seconds old.
-    assert max(age_ms for *_, age_ms in seen) < 3_000
+    assert [seq for seq, _, jpeg in seen if jpeg is None][-1] == 149
 
 
 def test_every_kind_has_the_whole_header_and_all_class_names() -> None:
@@ -268,16 +259,3 @@ def test_ctrl_c_reaches_a_program_that_waits() -> None:
         os.kill(program.pid, signal.SIGINT)
         program.communicate(timeout=15)
     assert program.returncode in (-signal.SIGINT, 1, 130)
-
-
-def test_files_as_endpoints(tmp_path: Path) -> None:
-    settings = PublishSettings(endpoint=f"ipc://{tmp_path}/maskstream")
-    with (
-        Station(settings) as station,
-        Subscriber(station.endpoint, kinds=("annotated",), timeout_s=10) as subscriber,
-    ):
-        station.put(frame(0))  # a stream is known from its first frame on
-        station.wait_for("annotated")
-        station.put(frame(1))
-        station.end()
-        assert [f.seq for f in subscriber] == [1]

@@ -5,7 +5,6 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -15,7 +14,6 @@ import zmq
 
 from pipeline.clock import ManualClock
 from pipeline.demand import Demand
-from pipeline.errors import EndpointError
 from pipeline.frame import Frame
 from pipeline.stage import ListInbox
 from pipeline.wire import Totals, decode, decode_welcome
@@ -224,70 +222,6 @@ def test_rubbish_from_subscribers_changes_nothing() -> None:
             station.put(frame(0, stream="yard"))
             while headers(late, 1)[0]["kind"] != "meta":
                 pass
-
-
-@pytest.mark.parametrize("endpoint", [
-    "tcp://0.0.0.0:*", "tcp://*:*", "tcp://[::]:*", "tcp://eth0:5555", "tcp://192.168.7.7:5555",
-    "tcp://example.invalid:5555",
-])  # fmt: skip
-def test_others_are_let_in_only_when_told(endpoint: str) -> None:
-    with pytest.raises(EndpointError, match=r"publish\.insecure=true"):
-        PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
-    with pytest.raises(EndpointError, match=r"publish\.pictures: .*publish\.insecure=true"):
-        PublishStage(PublishSettings(endpoint=ANY_PORT, pictures=endpoint), demand=Demand())
-
-
-def test_the_insecure_may_bind_anywhere() -> None:
-    settings = PublishSettings(endpoint="tcp://0.0.0.0:*", insecure=True)
-    stage = PublishStage(settings, demand=Demand())
-    assert stage.endpoint.startswith("tcp://0.0.0.0:")
-    stage.close()
-    missing = PublishSettings(endpoint="tcp://192.0.2.1:5555", insecure=True)
-    with pytest.raises(EndpointError, match="one that this machine does not have"):
-        PublishStage(missing, demand=Demand())
-
-
-def test_a_port_in_use_is_said_so() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(
-            EndpointError, match=f"wanted {endpoint} .*, got one that is in use"
-        ) as e:
-            PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
-        assert e.value.exit_code == 7
-        assert all((e.value.where, e.value.wanted, e.value.got, e.value.remedy))
-
-
-def test_a_taken_next_port_is_no_reason_to_stop() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with socket.create_server(("127.0.0.1", port + 1)):
-        stage = PublishStage(PublishSettings(endpoint=f"tcp://127.0.0.1:{port}"), demand=Demand())
-        assert stage.endpoint == f"tcp://127.0.0.1:{port}"
-        assert stage.pictures_endpoint not in (stage.endpoint, f"tcp://127.0.0.1:{port + 1}")
-        stage.close()
-
-
-@pytest.mark.parametrize(
-    "endpoint", ["nonsense", "tcp://127.0.0.1", "tcp://127.0.0.1:80x", "ipc://*"]
-)
-def test_a_bad_endpoint_is_said_so(endpoint: str) -> None:
-    with pytest.raises(EndpointError, match=r"^publish\.endpoint: wanted tcp://HOST:PORT"):
-        PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
-
-
-def test_files_as_endpoints(tmp_path: Path) -> None:
-    endpoint = f"ipc://{tmp_path}/maskstream"
-    with Station(PublishSettings(endpoint=endpoint)) as station:
-        assert station.stage.pictures_endpoint == f"{endpoint}.pictures"
-        with pytest.raises(EndpointError, match="in use"):
-            PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
-        with subscribed(endpoint, b"v1/gate-2/meta/") as sub:
-            station.wait_for("meta")
-            station.put(frame(0))
-            assert headers(sub, 1)[0]["seq"] == 0
-    with pytest.raises(EndpointError, match=r"publish\.pictures: .*No such file"):
-        PublishStage(PublishSettings(endpoint=f"ipc://{tmp_path}/no/where"), demand=Demand())
 
 
 def test_a_stage_that_is_run_again_keeps_its_endpoint_and_counts() -> None:

@@ -124,10 +124,20 @@ def test_impossible_values_are_errors(wrong: int) -> None:
         decode(parts_of(WRONG[wrong]()))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [b"", b"[]", b"{", b"\xff\xfe", b"NaN", b'{"v": Infinity}', b"[" * 100_000, b'{"v":' * 50_000],
-)
+NO_HEADERS = [
+    b"",
+    b"[]",
+    b"{",
+    b"\xff\xfe",
+    b"NaN",
+    b'{"v": Infinity}',
+    b"[" * 100_000,
+    b'{"v":' * 50_000,
+    b" " * 17_000_000,
+]
+
+
+@pytest.mark.parametrize("text", NO_HEADERS, ids=range(len(NO_HEADERS)))
 def test_what_is_no_json_object_is_an_error(text: bytes) -> None:
     with pytest.raises(WireError):
         decode([b"v1/gate-2/meta/", text])

@@ -20,6 +20,7 @@ from .status import Status, Welcome, status_of
 from .topics import PICTURES, VERSION, WELCOME, FrameKind, Kind, check_stream, topic
 
 INT64_LOW = -(2**63)
+LARGEST_HEADER_BYTES = 16 * 2**20
 
 
 @dataclass(frozen=True)
@@ -107,6 +108,8 @@ def decode_welcome(part: bytes) -> Welcome:
 
 def _parse(header: bytes) -> Fields:
     """A header as JSON of this protocol's version."""
+    if len(header) > LARGEST_HEADER_BYTES:
+        raise wrong("header", f"up to {LARGEST_HEADER_BYTES} bytes", f"{len(header)} bytes")
     try:
         value = json.loads(header.decode(), parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

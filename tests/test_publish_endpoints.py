@@ -1,0 +1,94 @@
+"""Where the publisher binds, and where it refuses to."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from pipeline.client import Subscriber
+from pipeline.demand import Demand
+from pipeline.errors import EndpointError
+from stages.publish import PublishSettings, PublishStage
+from tests.station import ANY_PORT, Station, frame
+
+
+@pytest.mark.parametrize("endpoint", [
+    "tcp://0.0.0.0:*", "tcp://*:*", "tcp://[::]:*", "tcp://eth0:5555", "tcp://192.168.7.7:5555",
+    "tcp://example.invalid:5555",
+])  # fmt: skip
+def test_others_are_let_in_only_when_told(endpoint: str) -> None:
+    with pytest.raises(EndpointError, match=r"publish\.insecure=true"):
+        PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
+    with pytest.raises(EndpointError, match=r"publish\.pictures: .*publish\.insecure=true"):
+        PublishStage(PublishSettings(endpoint=ANY_PORT, pictures=endpoint), demand=Demand())
+
+
+def test_the_insecure_may_bind_anywhere() -> None:
+    settings = PublishSettings(endpoint="tcp://0.0.0.0:*", insecure=True)
+    stage = PublishStage(settings, demand=Demand())
+    assert stage.endpoint.startswith("tcp://0.0.0.0:")
+    stage.close()
+    missing = PublishSettings(endpoint="tcp://192.0.2.1:5555", insecure=True)
+    with pytest.raises(EndpointError, match="one that this machine does not have"):
+        PublishStage(missing, demand=Demand())
+
+
+def test_a_port_in_use_is_said_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        endpoint = f"tcp://127.0.0.1:{taken.getsockname()[1]}"
+        with pytest.raises(
+            EndpointError, match=f"wanted {endpoint} .*, got one that is in use"
+        ) as e:
+            PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
+        assert e.value.exit_code == 7
+        assert all((e.value.where, e.value.wanted, e.value.got, e.value.remedy))
+
+
+@contextmanager
+def a_taken_next_port() -> Iterator[int]:
+    """A free port, the one after which is in use."""
+    while True:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port: int = free.getsockname()[1]
+            try:
+                taken = socket.create_server(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+        with taken:
+            yield port
+        return
+
+
+def test_a_taken_next_port_is_no_reason_to_stop() -> None:
+    with a_taken_next_port() as port:
+        endpoint = f"tcp://127.0.0.1:{port}"
+        stage = PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
+        assert stage.endpoint == endpoint
+        assert stage.pictures_endpoint not in (endpoint, f"tcp://127.0.0.1:{port + 1}")
+        stage.close()
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["nonsense", "tcp://127.0.0.1", "tcp://127.0.0.1:80x", "ipc://*"]
+)
+def test_a_bad_endpoint_is_said_so(endpoint: str) -> None:
+    with pytest.raises(EndpointError, match=r"^publish\.endpoint: wanted tcp://HOST:PORT"):
+        PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
+
+
+def test_files_as_endpoints(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/maskstream"
+    with Station(PublishSettings(endpoint=endpoint)) as station:
+        assert station.stage.pictures_endpoint == f"{endpoint}.pictures"
+        with pytest.raises(EndpointError, match="in use"):
+            PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
+        with Subscriber(endpoint, kinds=("annotated",), timeout_s=10) as subscriber:
+            station.put(frame(0))  # a stream is known from its first frame on
+            station.wait_for("annotated")
+            station.put(frame(1))
+            station.end()
+            assert [f.seq for f in subscriber] == [1]
+    with pytest.raises(EndpointError, match=r"publish\.pictures: .*No such file"):
+        PublishStage(PublishSettings(endpoint=f"ipc://{tmp_path}/no/where"), demand=Demand())
