@@ -1,58 +1,19 @@
-"""Bad input to stages.decode: one clear error each, in time, and no password in any of them."""
+"""Bad files for stages.decode: one clear error each, after what was good in them."""
 
-import http.server
 import itertools
-import os
-import socket
 import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 
-from pipeline.clock import SystemClock
-from pipeline.errors import (
-    ConfigError,
-    SourceEnded,
-    SourceError,
-    SourceRejected,
-    SourceUnavailable,
-    UnsupportedMedia,
-)
-from pipeline.frame import Frame
-from stages.decode import Decode, DecodeSettings
-from stages.sources.address import parse_sources
+from pipeline.errors import ConfigError, SourceEnded, SourceUnavailable, UnsupportedMedia
 from tests.media import moving_square, write_audio, write_video
+from tests.opening import only_error, source, until_error
 
 SHARED = Path(__file__).parents[1].parent / "shared" / "media" / "videos"
-PATIENT_S = 30.0
-"""Far above any configured time of these tests, far below for ever."""
-
-
-def source(address: str, **settings: object) -> Decode:
-    (spec,) = parse_sources([address])
-    return Decode(spec, DecodeSettings.model_validate(settings), clock=SystemClock())
-
-
-def until_error(address: str, **settings: object) -> tuple[list[Frame], SourceError]:
-    """What comes before the error, and the error."""
-    frames: list[Frame] = []
-    with pytest.raises(SourceError) as caught:
-        frames.extend(source(address, **settings).run(threading.Event()))
-    error = caught.value
-    assert all((error.where, error.wanted, error.got, error.remedy))
-    return frames, error
-
-
-def only_error(address: str, **settings: object) -> SourceError:
-    frames, error = until_error(address, **settings)
-    assert frames == []
-    return error
 
 
 @pytest.mark.parametrize("name", ["nothing.mp4", "nothing.png", "no/such/folder"])
@@ -217,94 +178,3 @@ def test_no_webcam() -> None:
     error = only_error("/dev/video97", open_timeout_s=5)
     assert isinstance(error, SourceUnavailable)
     assert "No such file" in error.got
-
-
-@contextmanager
-def silent_server() -> Iterator[int]:
-    """A port that accepts connections and never says a word."""
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        listening.listen(8)
-        yield listening.getsockname()[1]
-
-
-def free_port() -> int:
-    with socket.socket() as passing:
-        passing.bind(("127.0.0.1", 0))
-        port: int = passing.getsockname()[1]
-        return port
-
-
-@pytest.mark.parametrize("scheme", ["rtsp", "http"])
-def test_a_server_that_stays_silent_is_given_up_in_time(scheme: str) -> None:
-    began_s = time.monotonic()
-    with silent_server() as port:
-        error = only_error(f"{scheme}://me:hunter2@127.0.0.1:{port}/live", open_timeout_s=0.5)
-    assert isinstance(error, SourceUnavailable)
-    assert "nothing for 0.5 s" in error.got
-    assert "hunter2" not in str(error)
-    assert time.monotonic() - began_s < PATIENT_S
-
-
-@pytest.mark.parametrize("scheme", ["rtsp", "http"])
-def test_a_refused_connection(scheme: str) -> None:
-    error = only_error(f"{scheme}://me:hunter2@127.0.0.1:{free_port()}/live?key=hunter2")
-    assert isinstance(error, SourceUnavailable)
-    assert "refused" in error.got
-    assert "hunter2" not in str(error) + repr(error) + str(error.__cause__) + repr(error.__cause__)
-
-
-@pytest.mark.parametrize("scheme", ["rtsp", "http"])
-def test_a_host_that_nobody_knows(scheme: str) -> None:
-    error = only_error(f"{scheme}://no-such-host.invalid/live", open_timeout_s=20)
-    assert isinstance(error, SourceUnavailable)
-    assert "host name" in error.got
-
-
-@contextmanager
-def web_server(folder: Path) -> Iterator[str]:
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            del format, args
-
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Quiet, directory=os.fspath(folder))
-    ) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
-
-
-def test_a_video_on_a_web_server(tmp_path: Path) -> None:
-    write_video(tmp_path / "clip.mp4", 12)
-    with web_server(tmp_path) as address:
-        frames = list(source(f"{address}/clip.mp4").run(threading.Event()))
-    assert [frame.seq for frame in frames] == list(range(12))
-    assert all(frame.dropped == {} for frame in frames)
-
-
-def test_a_page_that_is_not_there(tmp_path: Path) -> None:
-    with web_server(tmp_path) as address:
-        error = only_error(f"{address}/nothing.mp4")
-    assert isinstance(error, SourceRejected)
-    assert "404" in error.got
-
-
-def test_a_page_that_is_no_video(tmp_path: Path) -> None:
-    (tmp_path / "noise.mp4").write_bytes(bytes(range(256)) * 40)
-    with web_server(tmp_path) as address:
-        error = only_error(f"{address}/noise.mp4")
-    assert isinstance(error, UnsupportedMedia)
-
-
-def test_a_web_camera_that_ends_is_connected_again(tmp_path: Path) -> None:
-    write_video(tmp_path / "clip.mp4", 5)
-    with web_server(tmp_path) as address:
-        camera = source(f"{address}/clip.mp4", http_live=True, retry_s=0.01, queue=8)
-        assert camera.live
-        frames = camera.run(threading.Event())
-        epochs = [frame.epoch for frame in itertools.islice(frames, 10)]
-        frames.close()
-    assert epochs == [0] * 5 + [1] * 5

@@ -23,11 +23,7 @@ from stages.sources.capture import Capture
 from stages.sources.container import Opening, opened
 from stages.sources.timeline import Timeline
 from tests.media import moving_square, write_video
-
-
-def source(address: str, **settings: object) -> Decode:
-    (spec,) = parse_sources([address])
-    return Decode(spec, DecodeSettings.model_validate(settings), clock=SystemClock())
+from tests.opening import source
 
 
 def decode(address: object, **settings: object) -> list[Frame]:
