@@ -2,7 +2,8 @@
 
 An end comes about by closing channels: a source that ends closes its channel, the stage behind it
 flushes and closes its own, and so on. Asked to stop, the sources end and the stages finish what
-waits; asked again, what waits is dropped and counted.
+waits; asked again, what waits is dropped and counted; asked a third time, or when a thread hangs,
+it is left behind.
 """
 
 import logging
@@ -23,6 +24,9 @@ from .report import Failures, Progress, Report
 from .runner import Around, Ended, Restarts, Runner, SourceRunner, StageRunner
 from .stage import Source, Stage
 
+LEAVING_NS = 1_000_000_000
+"""What is left to close files when the run is left behind by wish."""
+
 log = logging.getLogger("maskstream.supervisor")
 
 
@@ -37,8 +41,8 @@ class RunSettings(Settings):
     """The time over which restarts are counted, s."""
     drain_s: Annotated[float, Field(ge=0)] = 10.0
     """How long the stages may take to finish what waits when the run is asked to stop, s."""
-    grace_s: Annotated[float, Field(ge=0)] = 2.0
-    """How long they may take after that, once what waits was dropped, s."""
+    grace_s: Annotated[float, Field(ge=0)] = 30.0
+    """How long they may take after that for what they are at, once what waits was dropped, s."""
 
 
 class Supervisor:
@@ -75,7 +79,7 @@ class Supervisor:
         self._alive: list[Runner] = [*self._sources, *self._stages]
 
     def stop(self) -> None:
-        """Ask for the end: first to finish what is under way, asked again to drop what waits.
+        """Ask for the end: to finish what is under way, then to drop what waits, then to leave.
 
         May be called from any thread and from a signal handler, also before ``run``.
         """
@@ -152,16 +156,22 @@ class Supervisor:
         try:
             event = self._events.get(timeout=timeout_s)
             while True:
-                self._bury(event) if event else self._obey()
+                if event is None:
+                    self._obey()
+                else:
+                    self._bury(event)
                 event = self._events.get_nowait()
         except queue.Empty:
             return
 
     def _obey(self) -> None:
-        if self._sources_stop.is_set():
+        if not self._sources_stop.is_set():
+            self._drain()
+        elif not self._cut_short:
             self._cut()
         else:
-            self._drain()
+            at_once_ns = self._clock.now_ns() + LEAVING_NS
+            self._deadline_ns = min(self._deadline_ns or at_once_ns, at_once_ns)
 
     def _bury(self, event: Ended) -> None:
         event.runner.thread.join()
@@ -176,6 +186,8 @@ class Supervisor:
             self.report(event.error)
 
     def _drain(self) -> None:
+        if self._sources_stop.is_set():
+            return
         self._sources_stop.set()
         self._deadline_ns = self._clock.now_ns() + round(self._settings.drain_s * 1e9)
 
@@ -198,12 +210,12 @@ class Supervisor:
     def _account(self) -> Report:
         stuck = tuple(runner.name for runner in self._alive)
         tally = self.metrics.tally
+        streams = tally.streams()
         if stuck:  # what their threads hold will not come out any more
-            for name, counts in tally.streams().items():
-                tally.dropped(name, "shutdown", counts.under_way)
+            streams = {name: counts.settled("shutdown") for name, counts in streams.items()}
         hung = tuple(map(self._hung, stuck))
         return Report(
-            streams=tally.streams(),
+            streams=streams,
             stages=tally.stages(),
             ages=tally.ages(),
             errors=(*self._fatal, *hung, *self.failures.errors()),

@@ -3,7 +3,7 @@
 import threading
 from collections import Counter, deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -40,6 +40,11 @@ class StreamCounts:
     def under_way(self) -> int:
         """Frames that are neither published nor dropped yet."""
         return self.captured - self.published - sum(self.dropped.values())
+
+    def settled(self, reason: str) -> "StreamCounts":
+        """These counts, with what is under way lost to ``reason``."""
+        lost = Counter(self.dropped) + Counter({reason: self.under_way})
+        return replace(self, dropped=dict(lost))
 
 
 @dataclass(frozen=True)
