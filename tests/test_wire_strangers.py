@@ -72,6 +72,16 @@ def test_each_field_is_needed_and_typed(path: list[str | int]) -> None:
             assert str(path[-1]) in str(caught.value)
 
 
+def test_what_a_stranger_wrote_does_not_reach_the_terminal_as_it_is() -> None:
+    evil = "\x1b[2J\n" + "x" * 1000
+    time = header()["time"] | {"clock": evil}
+    for fields in (header(kind=evil), header(stream=evil), header(time=time), header(seq=evil)):
+        with pytest.raises(WireError) as caught:
+            decode(parts_of(fields))
+        assert str(caught.value).isprintable()
+        assert len(str(caught.value)) < 600
+
+
 def test_missing_parts_are_named() -> None:
     whole = encode(golden_frame(), publisher="p", pseq=0, kind="image", picture=JPEG)
     for count in (0, 1, 2):
@@ -91,6 +101,8 @@ WRONG: list[Callable[[], Header]] = [
     lambda: header(pseq=10**4000),
     lambda: header(dropped={"stale": -1}),
     lambda: header(dropped={"stale": "1"}),
+    lambda: header(dropped={"\x1b[2J": 1}),
+    lambda: header(dropped={"x" * 65: 1}),
     lambda: header(image=None),
     lambda: header(image={"width": 0, "height": 48}),
     lambda: header(image={"width": 32, "height": 48}),
@@ -134,6 +146,9 @@ NO_HEADERS = [
     b"[" * 100_000,
     b'{"v":' * 50_000,
     b" " * 17_000_000,
+    b'{"v":\n1}',
+    b'{"v":1, "kind":"\xc3\xa9"}',
+    b'{"v":' + b"[" * 900 + b"]" * 900 + b"}",
 ]
 
 

@@ -9,7 +9,7 @@ groups of five bits, lowest first; each is one character: 48 + bits + 32 if anot
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import WireError
+from .fields import refused
 
 MAX_GROUPS = 6
 """Thirty bits are more than a run can need in a picture that this protocol allows."""
@@ -26,7 +26,7 @@ def decode_counts(counts: str, height: int, width: int, where: str) -> Bits:
     runs = _runs(_numbers(counts, where))
     total = int(runs.sum())
     if total != height * width or (runs.size and int(runs.min()) < 0):
-        raise _malformed(
+        raise refused(
             where,
             f"runs of 0 or more px that fill {width}x{height} px",
             f"{runs.size} runs of {total} px in all",
@@ -39,19 +39,19 @@ def decode_counts(counts: str, height: int, width: int, where: str) -> Bits:
 def _numbers(counts: str, where: str) -> NDArray[np.int64]:
     """The signed numbers that the characters spell, (N,)."""
     if not counts.isascii():
-        raise _malformed(where, "ASCII characters", "others")
+        raise refused(where, "ASCII characters", "others")
     bits = np.frombuffer(counts.encode("ascii"), np.uint8).astype(np.int64) - 48
     if bits.size == 0:
         return bits
     if int(bits.min()) < 0 or int(bits.max()) > 63:
-        raise _malformed(where, "characters from '0' to 'o'", "others")
+        raise refused(where, "characters from '0' to 'o'", "others")
     last = np.flatnonzero((bits & 0x20) == 0)
     if last.size == 0 or int(last[-1]) != bits.size - 1:
-        raise _malformed(where, "complete numbers", "one that is cut off")
+        raise refused(where, "complete numbers", "one that is cut off")
     first = np.concatenate([[0], last[:-1] + 1])
     lengths = last - first + 1
     if int(lengths.max()) > MAX_GROUPS:
-        raise _malformed(where, "numbers of up to 30 bits", "a longer one")
+        raise refused(where, "numbers of up to 30 bits", "a longer one")
     place = 5 * (np.arange(bits.size) - np.repeat(first, lengths))
     numbers: NDArray[np.int64] = np.add.reduceat((bits & 0x1F) << place, first)
     negative = (bits[last] & 0x10) != 0
@@ -64,12 +64,3 @@ def _runs(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
     runs[1::2] = np.cumsum(numbers[1::2])
     runs[2::2] = np.cumsum(numbers[2::2])
     return runs
-
-
-def _malformed(where: str, wanted: str, got: str) -> WireError:
-    return WireError(
-        where=where,
-        wanted=wanted,
-        got=got,
-        remedy="The sender does not speak this protocol, or the message was damaged.",
-    )

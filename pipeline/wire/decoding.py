@@ -14,7 +14,7 @@ import numpy as np
 
 from ..errors import Truncated, UnsupportedVersion
 from ..frame import ClockName, Frame, Image
-from .fields import REMEDY, Fields, wrong
+from .fields import REMEDY, Fields, refused, shown, wrong
 from .instances import LONGEST_SIDE_PX, MOST_INSTANCES, instances_of, model_of
 from .status import Status, Welcome, status_of
 from .topics import PICTURES, VERSION, WELCOME, FrameKind, Kind, check_stream, topic
@@ -80,7 +80,7 @@ def open_envelope(parts: Sequence[bytes]) -> Envelope:
     envelope = _envelope(parts[1])
     if parts[0] != topic(envelope.stream, envelope.kind):
         wanted = f"the topic of stream {envelope.stream!r}, kind {envelope.kind!r}"
-        raise wrong("topic", wanted, repr(parts[0]))
+        raise wrong("topic", wanted, parts[0])
     if envelope.kind in PICTURES and len(parts) < 3:
         raise _missing(f"message of kind {envelope.kind}", "a picture as the third part")
     return envelope
@@ -93,7 +93,7 @@ def unpack(envelope: Envelope, parts: Sequence[bytes]) -> Message:
     """
     picture = parts[2] if envelope.kind in PICTURES else None
     if picture is not None and not picture.startswith(b"\xff\xd8"):
-        raise wrong("picture", "a JPEG file", f"{len(picture)} bytes that are none")
+        raise refused("picture", "a JPEG file", f"{len(picture)} bytes that are none")
     return _message(envelope, parts[1], picture)
 
 
@@ -109,18 +109,21 @@ def decode_welcome(part: bytes) -> Welcome:
 def _parse(header: bytes) -> Fields:
     """A header as JSON of this protocol's version."""
     if len(header) > LARGEST_HEADER_BYTES:
-        raise wrong("header", f"up to {LARGEST_HEADER_BYTES} bytes", f"{len(header)} bytes")
+        raise refused("header", f"up to {LARGEST_HEADER_BYTES} bytes", f"{len(header)} bytes")
     try:
-        value = json.loads(header.decode(), parse_constant=_no_constant)
+        value = json.loads(header.decode("ascii"), parse_constant=_no_constant)
+        if b"\n" in header or b"\r" in header:
+            raise ValueError("it has several lines")
     except (ValueError, RecursionError) as error:
-        raise wrong("header", "JSON", f"{len(header)} bytes that are none: {error}") from error
+        got = f"{len(header)} bytes that are none: {error}"
+        raise refused("header", "JSON in one line of ASCII", got) from error
     fields = Fields(value, "header")
     version = fields.take("v")
     if type(version) is not int or version != VERSION:  # True == 1, but is none
         raise UnsupportedVersion(
             where="header",
             wanted=f"protocol version {VERSION}",
-            got=repr(version)[:20],
+            got=shown(version),
             remedy="Install the client that belongs to the publisher.",
         )
     return fields
@@ -128,9 +131,10 @@ def _parse(header: bytes) -> Fields:
 
 def _envelope(header: bytes) -> Envelope:
     fields = _parse(header)
-    kind: Kind | None = next((k for k in get_args(Kind) if k == fields.take("kind")), None)
+    text = fields.text("kind")
+    kind: Kind | None = next((kind for kind in get_args(Kind) if kind == text), None)
     if kind is None:
-        raise wrong("header.kind", f"one of {', '.join(get_args(Kind))}", fields.take("kind"))
+        raise wrong("header.kind", f"one of {', '.join(get_args(Kind))}", text)
     stream = fields.text("stream")
     check_stream(stream)
     return Envelope(kind, fields.text("publisher"), stream, fields.integer("pseq"), fields)
@@ -146,8 +150,7 @@ def _message(envelope: Envelope, header: bytes, picture: bytes | None) -> Messag
 
 def _frame(fields: Fields, stream: str, kind: FrameKind, picture: bytes | None) -> Frame:
     time = fields.inner("time")
-    shown = None if picture is None else _picture(fields, picture)
-    instances = instances_of(fields)
+    image = None if picture is None else _picture(fields, picture)
     return Frame(
         stream=stream,
         epoch=fields.integer("epoch"),
@@ -157,27 +160,22 @@ def _frame(fields: Fields, stream: str, kind: FrameKind, picture: bytes | None) 
         captured_ns=0,
         captured_utc_ns=time.integer("captured_utc_ns", low=INT64_LOW),
         clock=_clock(time),
-        image=shown if kind == "image" else None,
-        instances=instances,
-        ended=tuple(Fields({"track": t}, "header.ended").integer("track") for t in _ended(fields)),
-        canvas=shown if kind == "annotated" else None,
+        image=image if kind == "image" else None,
+        instances=instances_of(fields),
+        ended=fields.any_integers("ended", MOST_INSTANCES),
+        canvas=image if kind == "annotated" else None,
         model=model_of(fields),
         dropped=fields.counts("dropped"),
         stages_ms=time.milliseconds("stages_ms"),
     )
 
 
-def _ended(fields: Fields) -> list[object]:
-    return fields.items("ended", MOST_INSTANCES)
-
-
 def _clock(time: Fields) -> ClockName:
     text = time.text("clock")
-    for name in get_args(ClockName):
-        if name == text:
-            known: ClockName = name
-            return known
-    raise wrong(time.path("clock"), f"one of {', '.join(get_args(ClockName))}", text)
+    clock: ClockName | None = next((name for name in get_args(ClockName) if name == text), None)
+    if clock is None:
+        raise wrong(time.path("clock"), f"one of {', '.join(get_args(ClockName))}", text)
+    return clock
 
 
 def _picture(fields: Fields, picture: bytes) -> Image:

@@ -11,6 +11,7 @@ from ..errors import Truncated, WireError
 LARGEST = 2**63 - 1
 REMEDY = "The sender does not speak this protocol, or the message was damaged."
 SHOWN_CHARACTERS = 60
+LONGEST_KEY = 64
 
 
 class Fields:
@@ -60,7 +61,7 @@ class Fields:
         if not isinstance(value, list):
             raise wrong(self.path(name), "an array", value)
         if len(value) > longest:
-            raise wrong(self.path(name), f"up to {longest} items", f"{len(value)} items")
+            raise refused(self.path(name), f"up to {longest} items", f"{len(value)} items")
         return value
 
     def integers(self, name: str, count: int, low: int = 0, high: int = LARGEST) -> list[int]:
@@ -72,24 +73,44 @@ class Fields:
         """An array of exactly ``count`` numbers."""
         return [number(value, self.path(name)) for value in self._exactly(name, count)]
 
+    def any_integers(self, name: str, longest: int) -> tuple[int, ...]:
+        """An array of up to ``longest`` integers of 0 or more."""
+        values = self.items(name, longest)
+        return tuple(integer(value, self.path(name), 0, LARGEST) for value in values)
+
+    def texts(self, name: str, longest: int) -> tuple[str, ...]:
+        """An array of up to ``longest`` strings."""
+        values = self.items(name, longest)
+        for value in values:
+            if not isinstance(value, str):
+                raise wrong(self.path(name), "strings", value)
+        return tuple(values)
+
     def counts(self, name: str) -> dict[str, int]:
         """An object of counters."""
         inner = self.inner(name)
-        return {key: inner.integer(key) for key in inner._value}
+        return {key: inner.integer(key) for key in inner._names()}
 
     def milliseconds(self, name: str) -> dict[str, float]:
         """An object of numbers."""
         inner = self.inner(name)
-        return {key: inner.number(key) for key in inner._value}
+        return {key: inner.number(key) for key in inner._names()}
 
     def ratio(self, name: str) -> Fraction:
         """A fraction above zero, as [numerator, denominator]."""
         return Fraction(*self.integers(name, 2, low=1))
 
+    def _names(self) -> list[str]:
+        """All keys, which end up on terminals: drop reasons, stages, kinds."""
+        for name in self._value:
+            if not name.isprintable() or len(name) > LONGEST_KEY:
+                raise wrong(self.where, f"names of up to {LONGEST_KEY} printable characters", name)
+        return list(self._value)
+
     def _exactly(self, name: str, count: int) -> list[Any]:
         values = self.items(name, longest=count)
         if len(values) < count:
-            raise wrong(self.path(name), f"{count} items", f"{len(values)} items")
+            raise refused(self.path(name), f"{count} items", f"{len(values)} items")
         return values
 
 
@@ -109,15 +130,20 @@ def number(value: object, where: str) -> float:
     return float(value)
 
 
-def wrong(where: str, wanted: str, got: object) -> WireError:
-    """The error for a field that has another value than it may."""
-    shown = got if isinstance(got, str) else _shown(got)
-    return WireError(where=where, wanted=wanted, got=shown[:SHOWN_CHARACTERS], remedy=REMEDY)
+def wrong(where: str, wanted: str, value: object) -> WireError:
+    """The error for a value of the sender's, which is shown so that it harms no terminal."""
+    return refused(where, wanted, shown(value))
 
 
-def _shown(value: object) -> str:
-    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
-        return "a number of more than 64 bits"
+def refused(where: str, wanted: str, got: str) -> WireError:
+    """The error for something that is told in our own words."""
+    return WireError(where=where, wanted=wanted, got=got, remedy=REMEDY)
+
+
+def shown(value: object) -> str:
+    """A value from a stranger, short and on one line. Arrays and objects may be of any depth."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
-    return repr(value)
+    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+        return "a number of more than 64 bits"
+    return repr(value[:SHOWN_CHARACTERS] if isinstance(value, str | bytes) else value)

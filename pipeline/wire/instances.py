@@ -7,7 +7,7 @@ import numpy as np
 from ..frame import Instances, Model, TrackState
 from ..masks import Masks
 from .counts import Bits, decode_counts
-from .fields import Fields, wrong
+from .fields import Fields, refused, wrong
 from .status import MOST_CLASSES
 
 MOST_INSTANCES = 10_000
@@ -66,7 +66,7 @@ def _check_cost(items: list[Fields]) -> None:
     sizes = (item.inner("mask").integers("size", 2, 0, LONGEST_SIDE_PX) for item in items)
     pixels = sum(height * width for height, width in sizes)
     if pixels > MOST_MASK_PX:
-        raise wrong("header.instances", f"masks of up to {MOST_MASK_PX} px in all", f"{pixels} px")
+        raise refused("header.instances", f"masks of up to {MOST_MASK_PX} px", f"{pixels} px")
 
 
 def _category(item: Fields) -> int:
@@ -94,8 +94,8 @@ def _crop(mask: Fields, height: int, width: int) -> tuple[tuple[int, int], Bits]
     x, y = mask.integers("origin", 2, 0, LONGEST_SIDE_PX)
     h, w = mask.integers("size", 2, 0, LONGEST_SIDE_PX)
     if x + w > width or y + h > height:
-        crop = f"{w}x{h} px at ({x}, {y})"
-        raise wrong(mask.where, f"a crop inside the {width}x{height} px picture", crop)
+        got = f"{w}x{h} px at ({x}, {y})"
+        raise refused(mask.where, f"a crop inside the {width}x{height} px picture", got)
     return (x, y), decode_counts(mask.text("counts"), h, w, mask.path("counts"))
 
 

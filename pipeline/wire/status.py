@@ -118,7 +118,7 @@ def status_of(fields: Fields, stream: str) -> Status:
 
 
 def _streams(fields: Fields) -> tuple[str, ...]:
-    names = tuple(str(name) for name in fields.items("streams", MOST_STREAMS))
+    names = fields.texts("streams", MOST_STREAMS)
     for name in names:
         check_stream(name)
     return names
@@ -135,7 +135,7 @@ def _model(fields: Fields) -> Model | None:
     if not fields.has("model"):
         return None
     model = fields.inner("model")
-    classes = tuple(str(name) for name in fields.items("classes", MOST_CLASSES))
+    classes = fields.texts("classes", MOST_CLASSES)
     return Model(model.text("name"), model.text("weights"), classes)
 
 
