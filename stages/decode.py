@@ -18,6 +18,7 @@ from pydantic import Field
 
 from pipeline.clock import Clock
 from pipeline.config import Settings
+from pipeline.errors import SourceUnavailable
 from pipeline.frame import Frame
 
 from .reconnect import Patience, Reconnecting
@@ -33,6 +34,8 @@ Frames = Generator[Frame, None, None]
 USER_AGENT = "maskstream"
 UNTIL_FFMPEG_4 = 58
 """libavformat of FFmpeg 4, where RTSP's ``timeout`` meant something else (listen mode)."""
+MOST_LEFT_BEHIND = 4
+"""Connections of one source that may be stuck in FFmpeg before no more are made."""
 GRACE_S = 1.0
 """FFmpeg's own timeouts come this much later than ours, whose messages say more."""
 
@@ -106,6 +109,7 @@ class Decode:
         self._settings = settings
         self._clock = clock
         self._random = random or Random()
+        self._left_behind: list[Watched] = []
         self.live = spec.kind in ("rtsp", "webcam") or (spec.kind == "http" and settings.http_live)
         if spec.kind == "synthetic":
             self._scene = scene_at(spec.address)
@@ -142,6 +146,14 @@ class Decode:
         )
 
     def _watched(self, epoch: int, stop: threading.Event) -> Frames:
+        self._left_behind = [watched for watched in self._left_behind if watched.is_left_behind]
+        if len(self._left_behind) >= MOST_LEFT_BEHIND:
+            raise SourceUnavailable(
+                where=self._spec.shown,
+                wanted="an end of earlier connections",
+                got=f"{MOST_LEFT_BEHIND} that are kept alive without pictures",
+                remedy="Restart the camera",
+            )
         watch = Watch(
             self._settings.open_timeout_s,
             self._settings.stall_timeout_s,
@@ -155,6 +167,7 @@ class Decode:
             self._clock,
             watch,
         )
+        self._left_behind.append(watched)
         return watched.frames(stop)
 
     def _capture(self, epoch: int, beat: Beat = lambda: None) -> Frames:

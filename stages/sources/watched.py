@@ -56,6 +56,11 @@ class Watched:
             target=self._run, name=f"maskstream-capture-{stream}", daemon=True
         )
 
+    @property
+    def is_left_behind(self) -> bool:
+        """The capture fell silent, was given up, and has not ended by itself yet."""
+        return self._stuck and self._thread.is_alive()
+
     def frames(self, stop: threading.Event) -> Generator[Frame, None, None]:
         """What the capture yields, until it ends, fails, falls silent, or ``stop``.
 
