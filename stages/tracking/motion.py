@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 Boxes = NDArray[np.float32]
 
-SUREST = 0.1
+SUREST = 0.15
 """Doubt about a detection with score 1: even that one is not measured without error."""
 
 

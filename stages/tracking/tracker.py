@@ -30,25 +30,21 @@ class TrackConfig(Settings):
     """Score that an unmatched instance needs to begin a track."""
     confirm_score: float = Field(default=0.6, ge=0.0)
     """Sum of the scores of a track's sightings that turns it from tentative to tracked."""
-    likeness: float = Field(default=0.04, gt=0.0)
-    """Least likeness, IoU of mask and expected mask plus a share of the boxes', of a match."""
-    low_likeness: float = Field(default=0.2, gt=0.0)
+    mask_iou: float = Field(default=0.02, gt=0.0, le=1.0)
+    """Least IoU of a mask with the mask that was expected; any overlap is a strong hint."""
+    low_mask_iou: float = Field(default=0.2, gt=0.0, le=1.0)
     """The same for instances below the high score."""
-    box_share: float = Field(default=0.2, ge=0.0)
-    """How much the IoU of the enlarged boxes adds to the IoU of the masks."""
     box_margin: float = Field(default=0.7, ge=0.0)
-    """Boxes are enlarged by this part of their size on every side."""
-    box_iou: float = Field(default=0.055, gt=0.0, le=1.0)
-    """Least IoU of enlarged boxes that alone makes a match, when masks found none."""
-    low_within_s: float = Field(default=0.25, ge=0.0)
-    """Only tracks seen so recently go on with an instance below the high score, s."""
-    tentative_s: float = Field(default=0.8, ge=0.0)
+    """What found no mask is matched by boxes, enlarged by this part of their size on every side."""
+    box_iou: float = Field(default=0.07, gt=0.0, le=1.0)
+    """Least IoU of enlarged boxes."""
+    tentative_s: float = Field(default=0.5, ge=0.0)
     """A tentative track that is missed ends when it was unseen for longer, s."""
-    lost_s: float = Field(default=4.0, ge=0.0)
+    lost_s: float = Field(default=3.0, ge=0.0)
     """A track ends when it was unseen for longer, s."""
     position_noise: float = Field(default=0.4, gt=0.0)
     """Error of a box with score 0, in sizes of the box; surer boxes err less."""
-    velocity_noise: float = Field(default=2.1, gt=0.0)
+    velocity_noise: float = Field(default=2.0, gt=0.0)
     """Typical speed of new things, sizes of the box per second."""
     acceleration_noise: float = Field(default=0.85, gt=0.0)
     """How much speeds change, sizes of the box per second and root of a second."""
@@ -135,19 +131,19 @@ class MaskTracker:
         same = np.array([t.category for t in tracks])[:, None] == instances.classes[None]
         expected = self._motion.boxes
         size = instances.masks.height, instances.masks.width
-        masks = pairwise_iou(warped([t.crop for t in tracks], expected, *size), instances.masks)
+        masks = same * pairwise_iou(
+            warped([t.crop for t in tracks], expected, *size), instances.masks
+        )
         boxes = same * enlarged_iou(expected, instances.boxes, config.box_margin)
-        both = same * masks + config.box_share * boxes
         confirmed = np.array([t.confirmed for t in tracks])
-        recent = np.array([t.unseen_s <= config.low_within_s for t in tracks])
         high = instances.scores >= config.high_score
         every = np.ones_like(high)
         return assign(
             [
-                Round(both, confirmed, high, config.likeness),
-                Round(both, confirmed & recent, ~high, config.low_likeness),
+                Round(masks, confirmed, high, config.mask_iou),
+                Round(masks, confirmed, ~high, config.low_mask_iou),
                 Round(boxes, confirmed, every, config.box_iou),
-                Round(both, ~confirmed, every, config.likeness),
+                Round(masks, ~confirmed, every, config.mask_iou),
                 Round(boxes, ~confirmed, every, config.box_iou),
             ]
         )
