@@ -71,6 +71,12 @@ class Runner(ABC):
             self._metrics.dropped(stage, frame, output.reason)
             raise
 
+    def _why_gone(self, error: StreamError) -> str | None:
+        """The reason of the consumer's end, if that is all that the error says."""
+        if isinstance(error, ChannelClosed) and self._output is not None and self._output.closed:
+            return self._output.reason
+        return None
+
 
 @dataclass(frozen=True)
 class Ended:
@@ -104,10 +110,8 @@ class SourceRunner(Runner):
     def _capture(self) -> StreamError | None:
         try:
             self._pump(self._source.run(self._stop))
-        except ChannelClosed:
-            return None
         except StreamError as error:
-            return error
+            return None if self._why_gone(error) else error
         except Exception as error:
             return _failed(self.name, "pictures or a SourceError", error)
         return None
@@ -179,11 +183,10 @@ class StageRunner(Runner):
         while True:
             try:
                 self._pump(self._stage.run(self._inbox))
-            except ChannelClosed:  # the next stage is gone, and says why in its channel
-                self._inbox.abandon(self._output.reason if self._output else "failed")
             except StreamError as error:
-                self._inbox.abandon("failed")
-                return error
+                consumer_gone = self._why_gone(error)
+                self._inbox.abandon(consumer_gone or "failed")
+                return None if consumer_gone else error
             except Exception as error:
                 lost = self._inbox.fail("failed")
                 if not self._restarts.spend(self._clock.now_ns()):

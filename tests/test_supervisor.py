@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from pipeline.clock import ManualClock
-from pipeline.errors import RecordError, SourceEnded, StageFailed
+from pipeline.errors import ChannelClosed, RecordError, SourceEnded, StageFailed
 from pipeline.frame import Frame
 from pipeline.report import Failures
 from pipeline.runner import Restarts
@@ -128,6 +128,16 @@ def test_an_error_of_the_tree_is_not_restarted() -> None:
     assert report.exit_code == RecordError.exit_code
     assert record.cleaned_up == 1
     assert report.streams["a"].published == 4
+
+
+def test_a_closed_channel_of_somebody_else_is_an_error_like_others() -> None:
+    for line in (
+        [Sink(work=now_and_then(2, ChannelClosed("other")))],
+        [Passing("track", now_and_then(2, ChannelClosed("other"))), Sink()],
+    ):
+        report = Supervisor([Counting("a")], line).run()
+        check_sums(report)
+        assert [str(error)[:13] for error in report.errors] == ["channel other"]
 
 
 def test_a_source_that_fails_ends_alone() -> None:
