@@ -18,7 +18,7 @@ from pipeline.frame import Frame
 from pipeline.stage import ListInbox
 from pipeline.wire import Totals, decode, decode_welcome
 from stages.publish import PublishSettings, PublishStage, encode_jpeg
-from stages.publishing.tally import SourceFacts
+from stages.publishing.tally import SourceFacts, StreamTally
 from tests.station import ANY_PORT, PatientInbox, Station, frame, picture
 
 Header = dict[str, Any]
@@ -142,6 +142,7 @@ def test_the_last_status_has_exact_totals() -> None:
         "dropped": {"corrupt": 1, "failed": 1, "stale": 3},
     }
     assert (last["epoch"], last["seq"], last["dropped"]) == (1, 3, {"failed": 1})
+    assert last["reconnects"] == 1
     assert (last["model"]["name"], last["classes"][2]) == ("tiny", "größe")
 
 
@@ -156,6 +157,28 @@ def test_the_source_may_know_more() -> None:
     assert (last["state"], last["reconnects"]) == ("failed", 7)
     assert last["totals"]["captured"] == 20
     assert last["totals"]["published"] + sum(last["totals"]["dropped"].values()) == 20
+
+
+def test_one_stream_may_end_while_others_go_on() -> None:
+    facts = {
+        "gate-2": SourceFacts("ended", 0, Totals(3, 0, {"corrupt": 1})),
+        "yard": SourceFacts("failed", 0, Totals(7, 0, {"stale": 1})),  # frames are under way
+        "roof": SourceFacts("reconnecting"),
+    }
+    tallies = {name: StreamTally(name, 0) for name in facts}
+    for tally in tallies.values():
+        for seq in range(2):
+            tally.count(frame(seq), 0)
+
+    def state(name: str, ended: bool) -> str:
+        return (
+            tallies[name]
+            .status(now_ns=0, utc_ns=0, stalled_after_s=1, facts=facts[name], ended=ended)
+            .state
+        )
+
+    assert [state(name, ended=False) for name in facts] == ["ended", "running", "reconnecting"]
+    assert [state(name, ended=True) for name in facts] == ["ended", "failed", "ended"]
 
 
 def test_rates_and_ages_are_of_the_last_period() -> None:

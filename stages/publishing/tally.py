@@ -12,15 +12,16 @@ from pipeline.wire import Kind, Status, Totals
 MOST_AGES = 1_024
 SHORTEST_PERIOD_S = 0.1
 
-ENDED, FAILED = "ended", "failed"
+RECONNECTING, ENDED, FAILED = "reconnecting", "ended", "failed"
 
 
 @dataclass(frozen=True)
 class SourceFacts:
     """What only the source and the supervisor know of a stream.
 
-    ``state``: waiting, reconnecting, failed, ended; "" when there is nothing to say. ``totals``:
-    also of the frames that were lost after the last published one.
+    ``state``: reconnecting, failed, ended; other words are left to what the frames say. ``totals``:
+    also of the frames that were lost after the last published one; used once they add up, that is
+    when no frame is under way any more.
     """
 
     state: str = ""
@@ -38,6 +39,7 @@ class StreamTally:
         self._last_ns = now_ns
         self._before: Counter[str] = Counter()  # drops of the epochs that are over
         self._captured_before = 0
+        self._epochs = 0
         self._published = 0
         self._ages_ms: deque[float] = deque(maxlen=MOST_AGES)
         self._age_ms: tuple[float, float] | None = None
@@ -47,7 +49,9 @@ class StreamTally:
     def count(self, frame: Frame, now_ns: int) -> bool:
         """One more frame is being published; say if it is the first of its epoch."""
         last = self._last
-        if last is not None and last.epoch != frame.epoch:
+        is_first = last is None or last.epoch != frame.epoch
+        self._epochs += is_first
+        if last is not None and is_first:
             self._captured_before += last.seq + 1
             self._before += Counter(last.dropped)
         # Its numbers are kept, not its pictures.
@@ -55,7 +59,7 @@ class StreamTally:
         self._last_ns = now_ns
         self._published += 1
         self._ages_ms.append((now_ns - frame.captured_ns) / 1e6)
-        return last is None or last.epoch != frame.epoch
+        return is_first
 
     def measure(self, now_ns: int) -> None:
         """Close a measuring period, unless it is very short: frames per second and ages."""
@@ -79,16 +83,17 @@ class StreamTally:
         """How the stream is doing. ``ended``: nothing more will come through the pipeline."""
         last = self._last
         totals = self._totals()
-        if facts.totals is not None and (ended or _adds_up(facts.totals, self._published)):
+        settled = facts.totals is not None and _adds_up(facts.totals, self._published)
+        if settled and facts.totals is not None:
             totals = Totals(facts.totals.captured, self._published, facts.totals.dropped)
         stalled = now_ns - self._last_ns > stalled_after_s * 1e9
         return Status(
             stream=self._stream,
-            state=self._state(facts, ended, stalled),
+            state=self._state(facts.state, ended, settled, stalled),
             utc_ns=utc_ns,
             epoch=last.epoch if last else None,
             seq=last.seq if last else None,
-            reconnects=facts.reconnects,
+            reconnects=max(facts.reconnects, self._epochs - 1, 0),
             fps_in=self._rates_hz[0],
             fps_out=self._rates_hz[1],
             age_ms=self._age_ms,
@@ -98,14 +103,13 @@ class StreamTally:
             model=self._model(),
         )
 
-    def _state(self, facts: SourceFacts, ended: bool, stalled: bool) -> str:
+    def _state(self, told: str, ended: bool, settled: bool, stalled: bool) -> str:
         if ended:
-            return FAILED if facts.state == FAILED else ENDED
-        over = facts.state in (ENDED, FAILED)
-        if over and facts.totals is not None and _adds_up(facts.totals, self._published):
-            return facts.state
-        if facts.state and not over:
-            return facts.state
+            return FAILED if told == FAILED else ENDED
+        if settled and told in (ENDED, FAILED):
+            return told
+        if told == RECONNECTING:
+            return told
         if self._last is None:
             return "waiting"
         return "stalled" if stalled else "running"
