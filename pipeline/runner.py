@@ -117,17 +117,20 @@ class SourceRunner(Runner):
         return None
 
     def _pump(self, frames: Iterator[Frame]) -> None:
+        asked_ns = self._clock.now_ns()
         try:
             for frame in frames:
-                self._hand_on(frame)
+                # a live source is idle until a picture comes; any other works as soon as it may
+                since_ns = frame.captured_ns if self._source.live else asked_ns
+                self._hand_on(frame, self._clock.now_ns() - since_ns)
                 if self._stop.is_set():
                     break
+                asked_ns = self._clock.now_ns()
         finally:
             _close(frames)
 
-    def _hand_on(self, frame: Frame) -> None:
+    def _hand_on(self, frame: Frame, held_ns: int) -> None:
         self._metrics.captured(DECODE, frame)
-        held_ns = self._clock.now_ns() - frame.captured_ns
         self._metrics.worked(DECODE, held_ns / 1e9)
         self._put(self._channel, _timed(frame, DECODE, held_ns), DECODE)
 

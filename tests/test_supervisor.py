@@ -3,6 +3,7 @@
 import random
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -220,6 +221,24 @@ def test_failures_that_do_not_end_the_run(caplog: pytest.LogCaptureFixture) -> N
     for at in range(200):
         failures.report(RecordError(where=f"out/{at}", wanted="a", got="b", remedy="c"))
     assert len(failures.errors()) == 101
+
+
+def test_a_source_is_timed_while_it_works_and_not_while_it_waits() -> None:
+    clock = ManualClock()
+
+    class Timed(Counting):
+        def run(self, stop: threading.Event) -> Iterator[Frame]:
+            for given in super().run(stop):
+                clock.advance(0.5)
+                captured_ns = clock.now_ns()
+                clock.advance(0.25)
+                yield replace(given, captured_ns=captured_ns)
+
+    for live, expected_s in ((False, 0.75), (True, 0.25)):
+        sink = Sink()
+        report = Supervisor([Timed("a", 1, live=live)], [sink], clock=clock).run()
+        assert report.stages["decode"].p50_s == expected_s
+        assert sink.frames[0].stages_ms["decode"] == expected_s * 1e3
 
 
 def test_names_must_be_there_and_differ() -> None:
