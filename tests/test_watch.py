@@ -1,6 +1,7 @@
 """``watch`` against a real publisher: lines, JSON lines, saved pictures."""
 
 import json
+import signal
 import subprocess
 import sys
 import threading
@@ -118,6 +119,26 @@ def test_a_disk_that_takes_nothing_is_an_error(tmp_path: Path) -> None:
         station.put(frame(0))
         thread.join(10)
     assert len(errors) == 1
+
+
+def test_ctrl_c_ends_it_with_a_summary() -> None:
+    program = "import sys; from pipeline.watch import watch; watch(sys.argv[1])"
+    with Station() as station:
+        process = subprocess.Popen(
+            [sys.executable, "-c", program, station.endpoint],
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        station.wait_for("meta")
+        station.put(frame(0))
+        assert process.stdout is not None
+        assert "3 instances" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=15)
+    assert process.returncode == 0
+    assert errors.startswith("gate-2 meta: 1 received")
 
 
 def test_a_reader_who_leaves_ends_it_quietly() -> None:

@@ -81,8 +81,9 @@ class Books:
         with self._lock:
             status = self._statuses.get(stream)
         known = status.model if status else None
-        same = known is not None and (known.name, known.weights) == (model.name, model.weights)
-        return known if known is not None and same else model
+        if known is None or (known.name, known.weights) != (model.name, model.weights):
+            return model
+        return known
 
     def statistics(self) -> Statistics:
         with self._lock:
@@ -115,8 +116,9 @@ class Books:
 
     def _complete(self, stream: str, kind: str, messages: int) -> bool:
         account = self._accounts.get((stream, kind))
-        here = account is not None and account.publisher == self._publisher
-        return messages == 0 or (here and account is not None and account.next_pseq >= messages)
+        if account is None or account.publisher != self._publisher:
+            return messages == 0
+        return account.next_pseq >= messages
 
     def _note_publisher(self, publisher: str) -> None:
         if self._publisher and publisher != self._publisher:
