@@ -26,6 +26,12 @@ from stages.networks.solov2.nano import NANO, Solov2Nano
 
 log = logging.getLogger("maskstream.learning")
 STATE = "state.pt"
+ORIGIN = {
+    "card": "docs/MODEL_CARD.md",
+    "data": "a small part of COCO, Penn-Fudan, people cut out of CCP, synthetic things",
+    "backbone": "from NanoDet-m's ShuffleNetV2 (Apache-2.0), where --backbone gave it",
+}
+"""What a file of weights says about where it comes from."""
 LINE_EVERY = 50
 SAVE_EVERY_S = 180.0
 
@@ -133,7 +139,7 @@ def command(
     if (out / STATE).exists():
         trainer.resume(out / STATE)
         log.info("going on from iteration %d", trainer.iteration)
-    notes = {"seed": str(seed), "batch": str(batch)}
+    notes = ORIGIN | {"seed": str(seed), "batch": str(batch)}
     notes |= {name: str(value) for name, value in asdict(trainer.recipe).items()}
     progress = Progress(trainer, out, notes)
     mixture = bundled_mixture(media, batch, seed)
