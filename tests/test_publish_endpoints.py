@@ -90,5 +90,5 @@ def test_files_as_endpoints(tmp_path: Path) -> None:
             station.put(frame(1))
             station.end()
             assert [f.seq for f in subscriber] == [1]
-    with pytest.raises(EndpointError, match=r"publish\.pictures: .*No such file"):
+    with pytest.raises(EndpointError, match=r"publish\.endpoint: .*No such file"):
         PublishStage(PublishSettings(endpoint=f"ipc://{tmp_path}/no/where"), demand=Demand())

@@ -53,10 +53,11 @@ class Outlet:
         self._subscriptions: dict[Kind, set[bytes]] = {"meta": set(), "annotated": set()}
         self.rubbish = 0
         try:
-            self.pictures = self._open_pictures(records, pictures, insecure, waiting[1])
-            welcome = encode_welcome(Welcome(publisher, str(self.pictures)))
             wanted = _checked(records, "publish.endpoint", insecure)
-            self.records = self._open(RECORDS, wanted, "publish.endpoint", waiting[0], welcome)
+            self.records = self._open(RECORDS, wanted, "publish.endpoint", waiting[0])
+            self.pictures = self._open_pictures(wanted, pictures, insecure, waiting[1])
+            welcome = encode_welcome(Welcome(publisher, str(self.pictures)))
+            self._sockets["meta"].set(zmq.XPUB_WELCOME_MSG, welcome)
         except BaseException:
             self.close(linger_s=0)
             raise
@@ -77,26 +78,26 @@ class Outlet:
         self._demand.clear((*RECORDS, *PICTURES))
         self._context.term()
 
-    def _open_pictures(self, records: str, pictures: str, insecure: bool, hwm: int) -> Endpoint:
+    def _open_pictures(
+        self, records: Endpoint, pictures: str, insecure: bool, waiting: int
+    ) -> Endpoint:
         if pictures:
             wanted = _checked(pictures, "publish.pictures", insecure)
-            return self._open(PICTURES, wanted, "publish.pictures", hwm, b"")
-        wanted = _checked(records, "publish.endpoint", insecure).for_pictures()
+            return self._open(PICTURES, wanted, "publish.pictures", waiting)
+        wanted = records.for_pictures()
         try:
-            return self._open(PICTURES, wanted, "publish.pictures", hwm, b"")
+            return self._open(PICTURES, wanted, "publish.pictures", waiting)
         except EndpointError:
             if wanted.port is None:
                 raise
         # Nobody asked for the next port; subscribers are told which one it became.
         free = Endpoint("tcp", wanted.place, 0)
-        return self._open(PICTURES, free, "publish.pictures", hwm, b"")
+        return self._open(PICTURES, free, "publish.pictures", waiting)
 
-    def _open(
-        self, kinds: Sequence[Kind], wanted: Endpoint, where: str, hwm: int, welcome: bytes
-    ) -> Endpoint:
+    def _open(self, kinds: Sequence[Kind], wanted: Endpoint, where: str, waiting: int) -> Endpoint:
         sock: zmq.Socket[bytes] = self._context.socket(zmq.XPUB)
         sock.linger = 0
-        sock.sndhwm = hwm
+        sock.sndhwm = waiting
         sock.set(zmq.MAXMSGSIZE, LARGEST_SUBSCRIPTION_BYTES)
         # Every subscription is reported, also the second of a kind: see _hear.
         sock.set(zmq.XPUB_VERBOSE, 1)
@@ -104,8 +105,6 @@ class Outlet:
         sock.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         sock.set(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
         sock.set(zmq.IPV6, int(wanted.is_ipv6))
-        if welcome:
-            sock.set(zmq.XPUB_WELCOME_MSG, welcome)
         try:
             _bind(sock, wanted, where)
         except EndpointError:
