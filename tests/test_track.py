@@ -1,55 +1,19 @@
 """Tracks: identities that last, by time and not by frames, in memory that does not grow."""
 
 from collections.abc import Sequence
-from dataclasses import replace
-from fractions import Fraction
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from pipeline.frame import Frame, Instances, TrackState
+from pipeline.frame import Instances, TrackState
 from pipeline.masks import Masks
-from pipeline.stage import ListInbox
-from stages.track import MaskTracker, TrackConfig, TrackStage
+from stages.track import MaskTracker, TrackConfig
 from stages.tracking.association import Round, assign, enlarged_iou, warped
 from stages.tracking.motion import Motion, Noise
+from tests.ellipses import HEIGHT, WIDTH, Thing, ids, seen
 
-HEIGHT, WIDTH = 200, 400
 NOISE = Noise(position=0.4, velocity=2.0, acceleration=1.0, fade_s=5.0)
 TENTATIVE, TRACKED = int(TrackState.TENTATIVE), int(TrackState.TRACKED)
-
-
-def ellipse(width: int = 40, height: int = 60) -> NDArray[np.bool_]:
-    y, x = np.mgrid[:height, :width]
-    bits: NDArray[np.bool_] = (
-        ((x - width / 2 + 0.5) / width * 2) ** 2 + ((y - height / 2 + 0.5) / height * 2) ** 2
-    ) <= 1
-    return bits
-
-
-Thing = tuple[float, float] | tuple[float, float, float] | tuple[float, float, float, int]
-
-
-def seen(things: Sequence[Thing]) -> Instances:
-    """Ellipses at (x, y[, score[, class]]), upper left corners; cut at the picture's border."""
-    crops, scores, classes = [], [], []
-    for x, y, *rest in things:
-        mask = np.zeros((HEIGHT + 200, WIDTH + 200), np.bool_)
-        i, j = round(y) + 100, round(x) + 100
-        mask[i : i + 60, j : j + 40] = ellipse()
-        crops.append((0, 0, mask[100:-100, 100:-100]))
-        scores.append(rest[0] if rest else 0.9)
-        classes.append(rest[1] if len(rest) > 1 else 0)
-    return Instances.detected(
-        Masks.from_crops(HEIGHT, WIDTH, crops),
-        np.array(scores, np.float32),
-        np.array(classes, np.int32),
-    )
-
-
-def ids(instances: Instances) -> list[int]:
-    return [int(track) for track in instances.track_ids]
 
 
 def test_two_that_cross_keep_their_ids() -> None:
@@ -225,72 +189,3 @@ def test_enlarged_boxes_meet_over_a_gap() -> None:
     assert enlarged_iou(a, b, 0.0) == 0
     assert enlarged_iou(a, b, 0.5) == pytest.approx(8 * 20 / (2 * 400 - 160))
     assert enlarged_iou(a, a, 0.3) == pytest.approx(1)
-
-
-def frame(seq: int, things: Sequence[Thing] | None, **fields: object) -> Frame:
-    given = Frame(
-        stream="gate",
-        epoch=0,
-        seq=seq,
-        pts=seq,
-        time_base=Fraction(1, 10),
-        captured_ns=seq * 100_000_000,
-        captured_utc_ns=0,
-        clock="media",
-        image=None,
-        instances=None if things is None else seen(things),
-    )
-    return replace(given, **fields)  # type: ignore[arg-type]  # tests name real fields
-
-
-def track(frames: Sequence[Frame], config: TrackConfig | None = None) -> list[Frame]:
-    return list(TrackStage(config or TrackConfig()).run(ListInbox(frames)))
-
-
-def found(frame: Frame) -> list[int]:
-    assert frame.instances is not None
-    return ids(frame.instances)
-
-
-def test_the_stage_keeps_streams_and_epochs_apart() -> None:
-    frames = [
-        frame(0, [(10, 10), (200, 50)]),
-        frame(0, [(200, 50)], stream="other"),
-        frame(1, [(200, 50), (10, 10)]),
-        frame(1, [(200, 50)], stream="other"),
-        frame(0, [(200, 50)], epoch=1),
-    ]
-    assert [found(f) for f in track(frames)] == [[1, 2], [1], [2, 1], [1], [1]]
-
-
-def test_a_late_frame_of_the_epoch_before_finds_its_tracks() -> None:
-    frames = [frame(0, [(10, 10), (200, 50)]), frame(0, [(90, 90)], epoch=1)]
-    frames += [frame(1, [(200, 50)]), frame(1, [(90, 90)], epoch=1)]
-    assert [found(f) for f in track(frames)] == [[1, 2], [1], [2], [1]]
-
-
-def test_the_stage_says_what_ended_and_passes_what_it_does_not_know() -> None:
-    unknown = frame(1, None)
-    frames = [frame(0, [(10, 10)]), unknown, frame(20, []), frame(21, [])]
-    passed = track(frames, TrackConfig(lost_s=1.0))
-    assert passed[1] is unknown
-    assert [f.ended for f in passed] == [(), (), (1,), ()]
-
-
-@pytest.mark.parametrize("timestamps", ["none", "some"])
-def test_without_timestamps_the_capture_time_counts(timestamps: str) -> None:
-    frames = [frame(step, [(10 + 20 * step, 50)] if step != 6 else []) for step in range(15)]
-    frames = [
-        replace(f, pts=None if timestamps == "none" or i % 3 == 0 else f.pts)
-        for i, f in enumerate(frames)
-    ]
-    assert {track for f in track(frames) for track in found(f)} == {1}
-    late = replace(frames[-1], captured_ns=10**12, pts=None)
-    assert found(track([*frames, late])[-1]) == [2]
-
-
-def test_many_epochs_and_streams_are_forgotten() -> None:
-    stage = TrackStage(TrackConfig())
-    frames = (frame(0, [], stream=f"s{i % 600}", epoch=i // 600) for i in range(1200))
-    assert sum(1 for _ in stage.run(ListInbox(frames))) == 1200
-    assert len(stage._epochs) <= 512
