@@ -109,7 +109,11 @@ def run(
         "decode.max_frames": max_frames,
     }
     # JSON spells strings, numbers, booleans and lists as TOML does
-    given = [f"{key}={json.dumps(value)}" for key, value in overrides.items() if value is not None]
+    given = [
+        f"{key}={json.dumps(value, ensure_ascii=False)}"
+        for key, value in overrides.items()
+        if value is not None
+    ]
     raise typer.Exit(execute(config, [*given, *(changes or [])]))
 
 

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -99,9 +100,8 @@ def bare_rate_hz(source: str, frames: int) -> float:
         if index == WARM_UP:
             start_s = time.perf_counter()
         batch = segmenter.prepare([picture])
-        placements = batch.placements
-        flight = lane.launch(batch.pixels, lambda p, at=placements: segmenter.detect(p, at))
-        segmenter.collect(flight.finish(), placements)
+        detect = partial(segmenter.detect, placements=batch.placements)
+        segmenter.collect(lane.launch(batch.pixels, detect).finish(), batch.placements)
     return (len(pictures) - WARM_UP) / (time.perf_counter() - start_s)
 
 

@@ -84,7 +84,11 @@ class SourceRejected(SourceUnavailable):
 
 
 class SourceEnded(SourceError):
-    """The source stopped before its announced end."""
+    """The source stopped before its announced end; ``corrupt`` captured frames were lost there."""
+
+    def __init__(self, *, where: str, wanted: str, got: str, remedy: str, corrupt: int = 0) -> None:
+        self.corrupt = corrupt
+        super().__init__(where=where, wanted=wanted, got=got, remedy=remedy)
 
 
 class UnsupportedMedia(SourceError):

@@ -25,7 +25,6 @@ METRIC_NAMES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "maskstream_instances_total": ("stream",),
         "maskstream_reconnects_total": ("stream",),
         "maskstream_restarts_total": ("stage",),
-        "maskstream_written_bytes_total": ("stage",),
         "maskstream_stage_seconds": ("stage",),
         "maskstream_age_seconds": ("stream",),
         "maskstream_queue_frames": ("queue",),
@@ -56,7 +55,6 @@ class Metrics:
             "maskstream_reconnects_total", "Epochs after the first: reconnects, changes of size"
         )
         self._restarts = self._counter("maskstream_restarts_total", "Restarts of a stage")
-        self._written = self._counter("maskstream_written_bytes_total", "Bytes sent or stored")
         self._held = self._histogram("maskstream_stage_seconds", "How long a stage held a frame")
         self._age = self._histogram(
             "maskstream_age_seconds", "Time from capture until the last stage is done"
@@ -80,6 +78,13 @@ class Metrics:
         for reason, count in lost.items():
             self._dropped.labels(frame.stream, stage, reason).inc(count)
 
+    def lost_at_end(self, stage: str, stream: str, reason: str, count: int) -> None:
+        """A source ended with captured frames that it lost after the last good one."""
+        if count:
+            self.tally.lost_at_end(stream, reason, count)
+            self._captured.labels(stream).inc(count)
+            self._dropped.labels(stream, stage, reason).inc(count)
+
     def published(self, frame: Frame, now_ns: int) -> None:
         """A frame came out of the last stage at ``now_ns``, monotonic."""
         self.tally.published(frame, now_ns)
@@ -101,10 +106,6 @@ class Metrics:
     def restarted(self, stage: str) -> None:
         """A stage raised and was started again."""
         self._restarts.labels(stage).inc()
-
-    def wrote(self, stage: str, size_bytes: int) -> None:
-        """A stage sent or stored so many bytes."""
-        self._written.labels(stage).inc(size_bytes)
 
     def watch_queue(self, queue: str, waiting: Callable[[], int]) -> None:
         """Ask ``waiting`` for the length of a queue whenever somebody looks, from any thread."""

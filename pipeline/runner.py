@@ -15,7 +15,7 @@ from functools import partial
 
 from .channel import Channel
 from .clock import Clock
-from .errors import ChannelClosed, StageFailed, StreamError
+from .errors import ChannelClosed, SourceEnded, StageFailed, StreamError
 from .frame import Frame
 from .inbox import FairInbox
 from .metrics import Metrics
@@ -111,6 +111,8 @@ class SourceRunner(Runner):
         try:
             self._pump(self._source.run(self._stop))
         except StreamError as error:
+            if isinstance(error, SourceEnded):  # no later frame can carry these
+                self._metrics.lost_at_end(DECODE, self._source.stream, "corrupt", error.corrupt)
             return None if self._why_gone(error) else error
         except Exception as error:
             return _failed(self.name, "pictures or a SourceError", error)

@@ -67,11 +67,11 @@ def progress_text(progress: Progress) -> str:
 
 
 def print_summary(report: Report, files: Iterable[Path], console: Console) -> None:
-    """The end of a run: streams, stages, files written, errors."""
+    """The end of a run: streams, stages, files written. Errors were told when they happened."""
     show = _print_table if console.is_terminal else _print_lines
     show(
         console,
-        ("stream", "captured", "published", "dropped", "instances", "tracks"),
+        ("stream", "end", "captured", "published", "dropped", "instances", "tracks"),
         [_stream_row(name, counts) for name, counts in report.streams.items()],
     )
     show(
@@ -86,8 +86,6 @@ def print_summary(report: Report, files: Iterable[Path], console: Console) -> No
     show(console, ("file", "MB"), written)
     rate_hz = sum(c.published for c in report.streams.values()) / max(report.wall_s, 1e-9)
     _print(console, f"{report.wall_s:.1f} s, {rate_hz:.1f} frames/s")
-    for error in report.errors:
-        _print(console, f"error: {error}")
 
 
 def dropped_text(dropped: Mapping[str, int]) -> str:
@@ -102,6 +100,7 @@ def dropped_text(dropped: Mapping[str, int]) -> str:
 def _stream_row(name: str, counts: StreamCounts) -> Row:
     return (
         name,
+        counts.state,
         str(counts.captured),
         str(counts.published),
         dropped_text(counts.dropped),

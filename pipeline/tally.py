@@ -153,6 +153,12 @@ class Tally:
             lost = stream.capture(frame)
             return lost, 0 < epochs < stream.epochs
 
+    def lost_at_end(self, stream: str, reason: str, count: int) -> None:
+        """Count captured frames that a source lost after its last good one."""
+        with self._lock:
+            self._stream(stream).captured += count
+            self._stream(stream).dropped[reason] += count
+
     def published(self, frame: Frame, now_ns: int) -> None:
         """Count a frame that came out of the last stage, at ``now_ns`` monotonic."""
         with self._lock:

@@ -1,5 +1,6 @@
 """From settings to a run: the one place that knows every stage and their order."""
 
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,12 +10,14 @@ from pipeline.clock import Clock, SystemClock
 from pipeline.config import Settings
 from pipeline.demand import Demand
 from pipeline.device import Lane, open_lane
-from pipeline.errors import ConfigError, Mistake
+from pipeline.errors import ConfigError, Mistake, StreamError
 from pipeline.frame import Model
 from pipeline.metrics import Metrics
 from pipeline.report import Failures
 from pipeline.stage import Stage
 from pipeline.supervisor import RunSettings, Supervisor
+from pipeline.tally import StreamCounts
+from pipeline.wire import Totals
 
 from .annotate import AnnotateSettings, AnnotateStage
 from .decode import Decode, DecodeSettings
@@ -26,6 +29,7 @@ from .networks.loading import load_network, locate
 from .networks.segmenter import Segmenter
 from .networks.thresholds import Thresholds
 from .publish import PublishSettings, PublishStage
+from .publishing.tally import SourceFacts
 from .record import RecordSettings, RecordStage
 from .segment import SegmentSettings, SegmentStage
 from .sources.address import SourceSpec, parse_sources
@@ -101,14 +105,13 @@ def assemble(
     sources = [Decode(spec, settings.decode, clock=clock) for spec in specs]
     lane = open_lane(settings.segment.device)
     segmenter, model = load_segmenter(settings.segment, lane, report)
-    failures = Failures(clock)
-    outlets = _outlets(settings, specs, failures, clock)
+    failures, metrics = Failures(clock), Metrics()
+    outlets = _outlets(settings, specs, failures, metrics, clock)
     stages: list[Stage] = [
         SegmentStage(settings.segment, segmenter=segmenter, model=model, lane=lane, clock=clock),
         TrackStage(settings.track),
         *outlets.stages,
     ]
-    metrics = Metrics()
     supervisor = Supervisor(
         sources, stages, settings.run, clock=clock, metrics=metrics, failures=failures
     )
@@ -158,22 +161,54 @@ def _specs(settings: ProgramSettings) -> list[SourceSpec]:
 
 
 def _outlets(
-    settings: ProgramSettings, specs: list[SourceSpec], failures: Failures, clock: Clock
+    settings: ProgramSettings,
+    specs: list[SourceSpec],
+    failures: Failures,
+    metrics: Metrics,
+    clock: Clock,
 ) -> _Outlets:
     """What looks at the results: drawing, recording, publishing, each only if asked for."""
     outlets, demand = _Outlets(), Demand()
     names = [spec.stream for spec in specs]
     if settings.publish.enabled:
-        outlets.publish = PublishStage(settings.publish, demand=demand, clock=clock, streams=names)
-    if settings.record.enabled:
-        outlets.record = RecordStage(
-            settings.record,
-            publisher=outlets.publish.publisher if outlets.publish else "",
-            report=failures.report,
+        outlets.publish = PublishStage(
+            settings.publish,
             demand=demand,
-            sources=[Path(spec.address) for spec in specs if spec.kind == "file"],
+            clock=clock,
+            streams=names,
+            facts=lambda stream: _facts(metrics, stream),
         )
+    if settings.record.enabled:
+        outlets.record = _recorder(settings, specs, failures, demand, outlets.publish)
     looked_at = [stage for stage in (outlets.record, outlets.publish) if stage]
     if looked_at:
         outlets.stages = [AnnotateStage(settings.annotate, demand=demand), *looked_at]
     return outlets
+
+
+def _recorder(
+    settings: ProgramSettings,
+    specs: list[SourceSpec],
+    failures: Failures,
+    demand: Demand,
+    publish: PublishStage | None,
+) -> RecordStage:
+    try:
+        return RecordStage(
+            settings.record,
+            publisher=publish.publisher if publish else str(uuid.uuid4()),
+            report=failures.report,
+            demand=demand,
+            sources=[Path(spec.address) for spec in specs if spec.kind == "file"],
+        )
+    except StreamError:
+        if publish:
+            publish.close()
+        raise
+
+
+def _facts(metrics: Metrics, stream: str) -> SourceFacts:
+    counts = metrics.tally.streams().get(stream, StreamCounts())
+    state = "" if counts.state == "running" else counts.state
+    totals = Totals(counts.captured, counts.published, counts.dropped)
+    return SourceFacts(state, counts.reconnects, totals)

@@ -6,8 +6,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 import typer.main
-from click import Context, Group
+from typer.core import TyperGroup
 
 import run_stream
 from pipeline.config import load
@@ -24,9 +25,9 @@ OPTIONS = {
 }
 
 
-def command_line() -> Group:
+def command_line() -> TyperGroup:
     commands = typer.main.get_command(run_stream.app)
-    assert isinstance(commands, Group)
+    assert isinstance(commands, TyperGroup)
     return commands
 
 
@@ -50,7 +51,7 @@ def test_commands_and_options_stay() -> None:
     commands = command_line()
     for name, promised in OPTIONS.items():
         command = commands.commands[name]
-        if isinstance(command, Group):
+        if isinstance(command, TyperGroup):
             assert set(promised.split()) == set(command.commands)
         else:
             offered = {
@@ -72,7 +73,7 @@ def test_readme_commands_are_commands() -> None:
         words = shlex.split(line)[1:]
         if words:
             command = command_line().commands[words[0]]
-            command.make_context(words[0], words[1:], parent=Context(command_line()))
+            command.make_context(words[0], words[1:], parent=typer.Context(command_line()))
     assert "uv run pytest" in readme
 
 

@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import av
 import pytest
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.timeout(180)  # starting a process that loads torch can
 DEMO_FRAMES = 250
 
 
-def lines_of(file: Path) -> list[dict[str, object]]:
+def lines_of(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
@@ -25,11 +26,9 @@ def pictures_in(file: Path) -> int:
         return sum(1 for _ in container.decode(video=0))
 
 
-def assert_accounts_add_up(headers: list[dict[str, object]]) -> None:
+def assert_accounts_add_up(headers: list[dict[str, Any]]) -> None:
     for index, header in enumerate(headers):
-        dropped = header["dropped"]
-        assert isinstance(dropped, dict)
-        assert header["seq"] == index + sum(dropped.values())
+        assert header["seq"] == index + sum(header["dropped"].values())
 
 
 def test_the_demo_runs_without_anything(tmp_path: Path) -> None:
@@ -38,7 +37,7 @@ def test_the_demo_runs_without_anything(tmp_path: Path) -> None:
     headers = lines_of(tmp_path / "out" / "demo.jsonl")
     assert [header["seq"] for header in headers] == list(range(DEMO_FRAMES))
     assert pictures_in(tmp_path / "out" / "demo.mp4") == DEMO_FRAMES
-    seen = sum(len(header["instances"]) for header in headers)  # type: ignore[arg-type]
+    seen = sum(len(header["instances"]) for header in headers)
     assert seen > 2 * DEMO_FRAMES  # several things are in view all the time
     for word in ("captured", "segment", "p95", "demo.mp4", "250 frames"):
         assert word in done.stderr

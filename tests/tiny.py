@@ -18,7 +18,7 @@ class BrightSegmenter:
     """A segmenter that finds one thing: everything brighter than half. No resizing."""
 
     name = "tiny"
-    classes = ("bright",)
+    classes: tuple[str, ...] = ("bright",)
 
     def prepare(
         self, pictures: Sequence[NDArray[np.uint8]], aspects: Sequence[float] | None = None

@@ -163,6 +163,7 @@ class Capture:
             wanted="a whole video",
             got=f"{self._delivered} good pictures, then {missing or why}",
             remedy="Copy it again; what was good has been processed",
+            corrupt=self._lost_at_end,
         )
 
     def _missing(self) -> str:
