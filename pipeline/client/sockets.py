@@ -14,7 +14,7 @@ RECEIVE_HWM = 1_000
 """Room for bursts; the thread keeps it empty. Small ones leave the backlog in kernel buffers."""
 LARGEST_PART_BYTES = 64 * 2**20
 HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2_000, 6_000
-RECONNECT_MS, RECONNECT_MAX_MS = 100, 1_000
+RECONNECT_MS = 200
 BURST = 500
 """Messages of one socket before the other has its turn."""
 
@@ -94,7 +94,6 @@ class Sockets:
         sock.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         sock.set(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
         sock.set(zmq.RECONNECT_IVL, RECONNECT_MS)
-        sock.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
         sock.set(zmq.IPV6, int(self._wanted.records.is_ipv6))
         return sock
 
