@@ -42,7 +42,7 @@ def expect_state(path: Path) -> None:
 def vanishing_module(name: str) -> Iterator[types.ModuleType]:
     """A module with a class ``Thing``, gone when the block ends."""
     module = types.ModuleType(name)
-    exec("class Thing:\n    pass\n", module.__dict__)
+    exec("class Thing:\n    def mean(self):\n        return 0\n", module.__dict__)
     sys.modules[name] = module
     try:
         yield module
@@ -107,6 +107,7 @@ def training_state(thing: Any) -> dict[str, Any]:
     history = thing()
     history.log = np.arange(5.0)
     history.count = np.float64(3.5)
+    history.statistics = {"mean": thing.mean}  # mmengine: written as getattr(Thing, "mean")
     history.nested = [thing(), {thing(): {"x": (thing(),)}}]
     optimizer = {"state": {0: {"momentum": torch.ones(3)}}, "param_groups": [{"lr": 0.01}]}
     meta = {

@@ -162,12 +162,15 @@ def test_the_original_repository_s_file(tmp_path: Path, state: State) -> None:
     assert network_of(checkpoint) == "solov2-light-r18"
 
 
-def test_adelaidet_s_file_brings_its_preprocessing(tmp_path: Path, state: State) -> None:
+def test_adelaidet_s_file_brings_its_preprocessing(
+    tmp_path: Path, state: State, caplog: pytest.LogCaptureFixture
+) -> None:
     """Its stem wants BGR without scaling, and its frozen norms have no counters."""
     kept = {key: tensor for key, tensor in state.items() if not key.endswith("_tracked")}
     torch.save({"model": renamed(kept, TO_ADET)}, tmp_path / "a.pth")
     checkpoint = load(tmp_path / "a.pth")
     assert checkpoint.dialect == "adet"
+    assert "STRIDE_IN_1X1" in caplog.text
     assert same(checkpoint.tensors, kept)
     network = load_network(checkpoint, "solov2-light-r18")
     assert same(network.state_dict(), state)

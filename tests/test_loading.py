@@ -80,7 +80,7 @@ def test_the_report_goes_both_ways() -> None:
     assert "compared with solov2-nano" in message
 
 
-def test_counters_may_be_missing_only_where_norms_are_frozen() -> None:
+def test_counters_may_be_missing_only_where_a_dialect_leaves_them_out() -> None:
     network = build_network("solov2-light-r18")
     tensors = {k: t.clone() for k, t in network.state_dict().items() if "_tracked" not in k}
     with pytest.raises(CheckpointMismatch, match="num_batches_tracked"):

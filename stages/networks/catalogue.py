@@ -11,7 +11,7 @@ from typing import Final
 from .download import named_hash
 
 _MMDETECTION = "https://download.openmmlab.com/mmdetection/v2.0/solov2"
-_BUNDLED = Path(__file__).with_name("bundled")
+_BUNDLED = Path(__file__).parent / "solov2" / "weights"
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ _ALL: Final = (
         "solov2-nano",
         "solov2-nano",
         _BUNDLED / "solov2-nano.safetensors",
-        "see docs/MODEL_CARD.md",
+        "Apache-2.0, its data as docs/MODEL_CARD.md says",
         "people and synthetic shapes, in this repository",
     ),
     _mmdetection(

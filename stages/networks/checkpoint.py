@@ -7,6 +7,7 @@ file is executed. ``save`` writes safetensors with what one must know to use the
 
 import hashlib
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -22,6 +23,8 @@ from pipeline.errors import WeightsError
 from .dialects import Dialect, detect, rename
 from .torchfile.container import LEGACY_MAGIC, ZIP_MAGIC, TorchFile, open_torch_file
 from .torchfile.contents import class_names, short_facts, state_dict
+
+logger = logging.getLogger("maskstream.networks")
 
 METADATA_KEY = "maskstream"
 FORMAT = 1
@@ -61,7 +64,7 @@ class Checkpoint:
     ``source`` its path, for messages.
     """
 
-    tensors: Mapping[str, Tensor]
+    tensors: Mapping[str, Tensor] = field(repr=False)
     metadata: Metadata
     dialect: Dialect
     sha256: str
@@ -150,6 +153,8 @@ def _from_safetensors(path: Path, sha256: str) -> Checkpoint:
 def _from_torch(path: Path, file: TorchFile, sha256: str) -> Checkpoint:
     state = state_dict(path, file.content)
     dialect = detect(state)
+    if dialect == "adet":
+        logger.warning("%s: right only if its ResNet was built with STRIDE_IN_1X1 False", path)
     meta = file.content.get("meta")
     metadata = Metadata(
         classes=class_names(meta),

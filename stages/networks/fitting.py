@@ -16,7 +16,7 @@ Table = Mapping[str, Shape]
 
 _SHOWN = 3
 _COUNTER = ".num_batches_tracked"
-_FROZEN = ("adet", "torchvision", "maskstream")  # here batch norm does not count
+_UNCOUNTED = ("maskstream", "adet", "torchvision")  # made for use, or with frozen batch norm
 _CLASS_LAYERS = ("mask_head.conv_cls.", "head.score.", "roi_heads.box_predictor.", "_fcn_logits.")
 _OTHER_HEADS = ("mask_head.mask_convs", "mask_head.conv_mask_list")
 _OFFSETS_V1, _OFFSETS_V2 = 18, 27
@@ -52,11 +52,11 @@ def table_of(network: nn.Module) -> Table:
 def compare(checkpoint: Checkpoint, table: Table, *, any_classes: bool = False) -> Difference:
     """The difference between a file's tensors and a network's.
 
-    The counters of batch norm do not matter where the dialect has none. ``any_classes`` lets the
-    layers that depend on the number of classes be of any width.
+    The counters of batch norm, which only training reads, do not matter where a dialect may leave
+    them out. ``any_classes`` lets the layers that depend on the number of classes be of any width.
     """
     tensors = checkpoint.tensors
-    optional = (_COUNTER,) if checkpoint.dialect in _FROZEN else ()
+    optional = (_COUNTER,) if checkpoint.dialect in _UNCOUNTED else ()
 
     def same(key: str, got: Shape) -> bool:
         free = 1 if any_classes and any(layer in key for layer in _CLASS_LAYERS) else 0
