@@ -84,10 +84,12 @@ def test_a_file_is_looked_into(nano: Path) -> None:
 
 
 def test_a_file_of_no_network_is_looked_into_all_the_same(tmp_path: Path) -> None:
-    save(tmp_path / "a", {"x": torch.zeros(2)}, Metadata(classes=tuple("abcdefgh")))
+    said = Metadata(classes=tuple("abcdefgh"), notes={"licence": "\x1b[2Jnone"})
+    save(tmp_path / "a", {"x": torch.zeros(2)}, said)
     facts = output("inspect", tmp_path / "a")
     assert "none of ours: " in facts
     assert "8: a, b, c, d, e, …" in facts
+    assert "�[2Jnone" in facts
 
 
 def test_a_file_is_converted(nano: Path, tmp_path: Path) -> None:

@@ -110,7 +110,12 @@ def inspect_weights(weights: WeightsArgument) -> None:
     """Show what a file is: network, dialect, classes, size, hash and what else it says."""
     checkpoint = load(_located(weights))
     for name, value in _facts(checkpoint).items():
-        typer.echo(f"{name + ':':<16}{value}")
+        typer.echo(_printable(f"{name + ':':<16} {value}"))
+
+
+def _printable(text: str) -> str:
+    """``text`` of a file that anybody may have written, without codes that move the cursor."""
+    return "".join(letter if letter.isprintable() else "�" for letter in text)
 
 
 def _facts(checkpoint: Checkpoint) -> dict[str, str]:
