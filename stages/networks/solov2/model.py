@@ -53,7 +53,7 @@ class Solov2Segmenter:
         self.spec = spec
         self.thresholds = thresholds
         device = torch.device(device)
-        self._network, self._precision = quicken(network, device, precision, compiled)
+        self.network, self._precision = quicken(network, device, precision, compiled)
         self._mean_C = torch.tensor(spec.mean, device=device)
         self._std_C = torch.tensor(spec.std, device=device)
         self._fixed = device.type != "cpu" if fixed is None else fixed
@@ -91,7 +91,7 @@ class Solov2Segmenter:
     def _detect_valid(
         self, pixels: Tensor, placements: Sequence[Placement]
     ) -> Mapping[str, Tensor]:
-        output = self._network(self.normalise(pixels, placements))
+        output = self.network(self.normalise(pixels, placements))
         tensors: dict[str, Tensor] = {}
         for index, one in enumerate(detect_valid(output, self.spec.strides, self.thresholds)):
             tensors[f"scores.{index}"] = one.scores[0]
@@ -135,7 +135,7 @@ class Solov2Segmenter:
         placements: Sequence[Placement],
         matrices: Sequence[tuple[Tensor, Tensor]],
     ) -> Mapping[str, Tensor]:
-        output = self._network(self.normalise(pixels, placements))
+        output = self.network(self.normalise(pixels, placements))
         found = detect_fixed(output, self.spec.strides, self.thresholds)
         tensors: dict[str, Tensor] = {}
         for index, (rows, columns) in enumerate(matrices):
