@@ -80,27 +80,28 @@ class Progress:
     def __init__(self, trainer: Trainer, out: Path, notes: dict[str, str]) -> None:
         self._trainer, self._out, self._notes = trainer, out, notes
         self._saved_s = self._said_s = trainer.elapsed_s
-        self._sums = [0.0] * 4
+        self._sums, self._steps = [0.0] * 4, 0
 
     def __call__(self, losses: Losses, progress: float, waited_s: float) -> None:
         new = (losses.classes.item(), losses.masks.item(), losses.positive_cells, waited_s)
         self._sums = [total + value for total, value in zip(self._sums, new, strict=True)]
+        self._steps += 1
         if self._trainer.iteration % LINE_EVERY == 0:
             self._say(progress)
         if self._trainer.elapsed_s - self._saved_s > SAVE_EVERY_S:
             self.save()
 
     def _say(self, progress: float) -> None:
-        classes, masks, cells, waited_s = (total / LINE_EVERY for total in self._sums)
+        classes, masks, cells, waited_s = (total / self._steps for total in self._sums)
         elapsed_s = self._trainer.elapsed_s
-        step_s = (elapsed_s - self._said_s) / LINE_EVERY
+        step_s = (elapsed_s - self._said_s) / self._steps
         log.info(
             "iteration %d  %.1f min  %.0f %%  class loss %.3f  mask loss %.3f  cells %.0f  "
             "%.2f s/it  waiting %.2f s",
             self._trainer.iteration, elapsed_s / 60, 100 * progress,
             classes, masks, cells, step_s, waited_s,
         )  # fmt: skip
-        self._sums, self._said_s = [0.0] * 4, elapsed_s
+        self._sums, self._steps, self._said_s = [0.0] * 4, 0, elapsed_s
 
     def save(self) -> None:
         """The state to go on from, and the averaged weights."""
