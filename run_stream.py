@@ -125,11 +125,7 @@ def execute(config: Path | None, overrides: list[str]) -> int:
     from stages.networks.weights_cli import download_progress  # noqa: PLC0415
 
     console = Console(stderr=True)
-    logging.basicConfig(
-        level=logging.INFO,
-        format="%(message)s",
-        handlers=[RichHandler(console=console, show_path=False, log_time_format="[%X]")],
-    )
+    log_to(console)
     settings = load(ProgramSettings, config, overrides)
     with download_progress(console) as download:
         program = assemble(settings, download)
@@ -140,7 +136,7 @@ def execute(config: Path | None, overrides: list[str]) -> int:
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, stop)
     with ExitStack() as stack:
-        console.print(program.introduction(), highlight=False)
+        console.print(program.introduction(), highlight=False, soft_wrap=True)
         if program.settings.metrics.port is not None:
             port = stack.enter_context(program.metrics.serve(program.settings.metrics.port))
             console.print(f"metrics on http://127.0.0.1:{port}/metrics", highlight=False)
@@ -174,6 +170,20 @@ def watch(
     show(endpoint, stream, as_json=as_json, save=save, max_frames=max_frames, warn=warn)
 
 
+@app.command(
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    },
+)
+def weights(context: typer.Context) -> None:
+    """List, fetch, convert and inspect weights; `weights --help` says how."""
+    from stages.networks.weights_cli import weights_app  # noqa: PLC0415  (it brings torch)
+
+    weights_app(context.args, prog_name="run_stream.py weights", standalone_mode=False)
+
+
 @app.command(name="config")
 def show_config(
     config: Annotated[Path | None, typer.Option(help="A TOML file, to see its values.")] = None,
@@ -187,6 +197,15 @@ def show_config(
     from stages.assembly import ProgramSettings  # noqa: PLC0415
 
     print(page(load(ProgramSettings, config, changes or [])), end="")
+
+
+def log_to(console: Console) -> None:
+    """Log lines above the progress line on a terminal, and as plain lines elsewhere."""
+    if console.is_terminal:
+        handler = RichHandler(console=console, show_path=False, log_time_format="[%X]")
+        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+    else:
+        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
 
 def main_guarded() -> None:

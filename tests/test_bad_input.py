@@ -25,7 +25,7 @@ def refusal(*arguments: str) -> StreamError:
     ("arguments", "code", "message"),
     [
         (["run"], 2, r"run: sources: wanted at least one source, got none"),
-        (["run", "synthetic:nowhere"], 2, r"nowhere.*crossing.*demo"),
+        (["run", "synthetic:nowhere"], 2, r"wanted one of the scenes demo, .*got nowhere"),
         (["run", SOURCE, "--network", "yolo"], 2, r"wanted one of solov2-nano, .*got 'yolo'"),
         (["run", SOURCE, "--network", "solov2-r50"], 6, r"wanted weights of solov2-r50, got weig"),
         (["run", SOURCE, "--weights", "solov2-nanno"], 6, r"Did you mean solov2-nano"),

@@ -15,14 +15,15 @@ from pipeline.config import load
 from pipeline.config_page import page
 from pipeline.metrics import METRIC_NAMES
 from stages.assembly import ProgramSettings
+from stages.networks.weights_cli import weights_app
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = {
     "run": "config network weights device publish record max-frames set",
     "watch": "stream json save max-frames",
     "config": "config set",
-    "weights": "list fetch convert inspect",
 }
+WEIGHTS = {"list", "fetch", "convert", "inspect"}
 
 
 def command_line() -> TyperGroup:
@@ -51,13 +52,11 @@ def test_commands_and_options_stay() -> None:
     commands = command_line()
     for name, promised in OPTIONS.items():
         command = commands.commands[name]
-        if isinstance(command, TyperGroup):
-            assert set(promised.split()) == set(command.commands)
-        else:
-            offered = {
-                o.removeprefix("--") for p in command.params for o in p.opts if o[:2] == "--"
-            }
-            assert set(promised.split()) == offered
+        offered = {o.removeprefix("--") for p in command.params for o in p.opts if o[:2] == "--"}
+        assert set(promised.split()) == offered
+    weights = typer.main.get_command(weights_app)
+    assert isinstance(weights, TyperGroup)
+    assert set(weights.commands) == WEIGHTS
 
 
 def test_metric_names_stay() -> None:

@@ -39,7 +39,7 @@ def test_the_demo_runs_without_anything(tmp_path: Path) -> None:
     assert pictures_in(tmp_path / "out" / "demo.mp4") == DEMO_FRAMES
     seen = sum(len(header["instances"]) for header in headers)
     assert seen > 2 * DEMO_FRAMES  # several things are in view all the time
-    for word in ("captured", "segment", "p95", "demo.mp4", "250 frames"):
+    for word in ("captured", "segment", "p95", "demo.mp4", "published 250"):
         assert word in done.stderr
 
 

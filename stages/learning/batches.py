@@ -64,6 +64,8 @@ def batches(
         sampler=_Numbers(),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
+        # a fork of a process with threads (ours, torch's, OpenCV's) can hang for ever
+        multiprocessing_context="spawn" if workers else None,
         worker_init_fn=_one_thread if workers else None,
     )
     yield from loader

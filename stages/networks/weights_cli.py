@@ -28,6 +28,9 @@ from .loading import cached, load_network, locate, network_of
 weights_app = typer.Typer(
     help="Weights: list what is published, fetch it, convert files, look into them.",
     no_args_is_help=True,
+    add_completion=False,
+    epilog="Examples:  weights fetch solov2-light-r18-coco  ·  weights inspect solov2-nano  ·  "
+    "weights convert model.pth model.safetensors",
 )
 
 _SHOWN_CLASSES = 5
