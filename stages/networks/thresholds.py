@@ -23,4 +23,10 @@ class Thresholds:
     sigma: float = 2.0
     """Strength of the gaussian kernel."""
     products: int = 500
-    """Cells, best class score first, whose masks are computed at all; mmdetection: every one."""
+    """Pairs of class and cell, best class score first, whose masks are computed; mmdetection: all.
+
+    Nothing is lost while no more of them exceed the score and filter thresholds. mmdetection's own
+    reference pictures have up to 213 above its 0.1, and 735 above 0.01. A CPU computes only those
+    that exceed; on a device all are, with 4 bytes for each and each pixel of a quarter of the
+    canvas (43 MB a picture at 448x768).
+    """
