@@ -142,6 +142,7 @@ def load_segmenter(
             mask=settings.mask_threshold,
             filter=settings.filter_threshold,
             candidates=settings.candidates,
+            products=settings.products,
             max_instances=settings.max_instances,
         ),
         device=lane.device,

@@ -48,6 +48,8 @@ class SegmentSettings(Settings):
     """Score after Matrix NMS that an instance must reach to be reported."""
     candidates: int = Field(default=500, ge=1)
     """Candidates, best first, that enter Matrix NMS."""
+    products: int = Field(default=500, ge=1)
+    """Grid cells, best class score first, whose masks are computed; on a device always so many."""
     max_instances: int = Field(default=100, ge=1)
     """Most instances reported in one frame."""
 

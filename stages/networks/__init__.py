@@ -1,12 +1,13 @@
 """What the segment stage can run: networks by name, and how each becomes a ``Segmenter``."""
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
 from pipeline.errors import ConfigError, Mistake
 
-from .mask_rcnn import MaskRcnn, MaskRcnnSegmenter, mask_rcnn_r50
+from .coco_classes import COCO_CLASSES
 from .segmenter import Segmenter
 from .solov2 import builders
 from .solov2.model import Solov2Segmenter
@@ -15,8 +16,19 @@ from .solov2.network import Solov2
 from .solov2.spec import Spec
 from .thresholds import Thresholds
 
-Network = Solov2 | Solov2Nano | MaskRcnn
+if TYPE_CHECKING:
+    from .mask_rcnn import MaskRcnn
+
+Network: TypeAlias = "Solov2 | Solov2Nano | MaskRcnn"
 """Every one has a ``spec`` with at least ``name`` and ``classes``."""
+
+
+def _mask_rcnn_r50(classes: Sequence[str] = COCO_CLASSES) -> "MaskRcnn":
+    # torchvision takes as long to import as torch itself, and only this network needs it
+    from .mask_rcnn import mask_rcnn_r50  # noqa: PLC0415
+
+    return mask_rcnn_r50(classes)
+
 
 NETWORKS: dict[str, Callable[..., Network]] = {
     "solov2-nano": builders.solov2_nano,
@@ -28,7 +40,7 @@ NETWORKS: dict[str, Callable[..., Network]] = {
     "solov2-r101": builders.solov2_r101,
     "solov2-r101-dcn": builders.solov2_r101_dcn,
     "solov2-x101-dcn": builders.solov2_x101_dcn,
-    "mask-rcnn-r50": mask_rcnn_r50,
+    "mask-rcnn-r50": _mask_rcnn_r50,
 }
 """Name → builder of the untrained network; its one argument are the class names."""
 
@@ -58,9 +70,11 @@ def make_segmenter(
 
     ``precision`` is that of SOLOv2's convolutions; scores and masks are float32 in any case.
     """
-    if isinstance(network, MaskRcnn):
-        return MaskRcnnSegmenter(network, thresholds, device)
-    spec: Spec = network.spec  # type: ignore[assignment]  # torchvision's classes are untyped
-    return Solov2Segmenter(
-        network, spec, spec.classes, thresholds, device=device, precision=precision
-    )
+    if isinstance(network, Solov2 | Solov2Nano):
+        spec: Spec = network.spec  # type: ignore[assignment]  # MaskRcnn's base is untyped
+        return Solov2Segmenter(
+            network, spec, spec.classes, thresholds, device=device, precision=precision
+        )
+    from .mask_rcnn import MaskRcnnSegmenter  # noqa: PLC0415  (as above)
+
+    return MaskRcnnSegmenter(network, thresholds, device)

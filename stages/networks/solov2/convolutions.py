@@ -3,7 +3,6 @@
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torchvision.ops import deform_conv2d  # type: ignore[import-untyped]
 
 # B batch · C D channels · H W feature map
 
@@ -14,7 +13,8 @@ class DeformConv2d(nn.Conv2d):
     """Modulated deformable convolution (DCNv2): offsets and a mask are predicted for each tap.
 
     Of the 3·k·k channels of ``conv_offset`` the first 2·k·k are (dy, dx) a tap, the rest the mask
-    before the sigmoid.
+    before the sigmoid. torchvision, whose import takes as long as torch's own, is loaded only when
+    a network has one of these.
     """
 
     def __init__(
@@ -26,6 +26,10 @@ class DeformConv2d(nn.Conv2d):
         nn.init.zeros_(self.conv_offset.weight)
 
     def forward(self, x_BCHW: Tensor) -> Tensor:
+        from torchvision.ops import (  # type: ignore[import-untyped]  # noqa: PLC0415
+            deform_conv2d,
+        )
+
         taps = self.kernel_size[0] * self.kernel_size[1]
         offset, mask = self.conv_offset(x_BCHW).split((2 * taps, taps), dim=1)
         stride, padding = (self.stride[0], self.stride[1]), self.kernel_size[0] // 2
