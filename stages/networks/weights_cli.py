@@ -41,7 +41,13 @@ WeightsArgument = Annotated[str, typer.Argument(help="A file, an address or an a
 def download_progress(console: Console) -> Iterator[Report]:
     """A bar that appears with the first byte of a download; nothing without one."""
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(TextColumn("fetching"), *columns, console=console) as progress:
+    with Progress(
+        TextColumn("fetching"),
+        *columns,
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
         task = progress.add_task("", visible=False)
 
         def report(done_bytes: int, whole_bytes: int | None) -> None:
