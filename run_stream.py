@@ -67,7 +67,7 @@ def run(
     sources: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="SOURCE...",
+            metavar="SOURCE",
             help="A video file, picture, folder or glob, rtsp://…, http://…, "
             "/dev/video0, webcam:0 or synthetic:demo?size=640x360&fps=25&seed=0; "
             "write name=SOURCE to name its stream.",
@@ -151,7 +151,7 @@ def execute(config: Path | None, overrides: list[str]) -> int:
     "  ·  watch tcp://127.0.0.1:5555 --stream gate-2 --save seen"
 )
 def watch(
-    endpoint: Annotated[str, typer.Argument(help="Where a run publishes.")],
+    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Where a run publishes.")],
     stream: Annotated[str | None, typer.Option(help="Only this stream.")] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="One meta header a line, as it came.")

@@ -71,19 +71,20 @@ def print_summary(report: Report, files: Iterable[Path], console: Console) -> No
     show = _print_table if console.is_terminal else _print_lines
     show(
         console,
-        ("stream", "end", "captured", "published", "dropped", "instances", "tracks"),
+        ("stream", "state", "captured", "published", "dropped", "instances", "tracks"),
         [_stream_row(name, counts) for name, counts in report.streams.items()],
     )
     show(
         console,
-        ("stage", "frames", "p50 ms", "p95 ms"),
+        ("stage", "frames", "p50", "p95"),
         [
-            *(_duration_row(name, spent) for name, spent in report.stages.items()),
-            _duration_row("capture to end", report.ages),
+            _duration_row(name, spent)
+            for name, spent in (*report.stages.items(), ("capture to end", report.ages))
+            if spent.count
         ],
     )
-    written = [(str(file), f"{file.stat().st_size / 1e6:.2f}") for file in files if file.is_file()]
-    show(console, ("file", "MB"), written)
+    sizes = [(str(file), file.stat().st_size / 1e6) for file in files if file.is_file()]
+    show(console, ("file", "size"), [(name, f"{size:.2f} MB") for name, size in sizes])
     rate_hz = sum(c.published for c in report.streams.values()) / max(report.wall_s, 1e-9)
     _print(console, f"{report.wall_s:.1f} s, {rate_hz:.1f} frames/s")
 
@@ -110,7 +111,7 @@ def _stream_row(name: str, counts: StreamCounts) -> Row:
 
 
 def _duration_row(name: str, spent: Quantiles) -> Row:
-    return name, str(spent.count), f"{spent.p50_s * 1e3:.1f}", f"{spent.p95_s * 1e3:.1f}"
+    return name, str(spent.count), f"{spent.p50_s * 1e3:.1f} ms", f"{spent.p95_s * 1e3:.1f} ms"
 
 
 def _print_table(console: Console, header: Row, rows: Sequence[Row]) -> None:

@@ -152,11 +152,11 @@ def test_a_report_that_is_piped_is_lines(tmp_path: Path) -> None:
     out = io.StringIO()
     print_summary(REPORT, [file, tmp_path / "never"], Console(file=out, width=40))
     assert out.getvalue().splitlines() == [
-        "stream gate [2]: end waiting, captured 812, published 640, "
+        "stream gate [2]: state waiting, captured 812, published 640, "
         "dropped 172 (stale 160, corrupt 12), instances 1200, tracks 7",
-        "stage segment: frames 652, p50 ms 18.4, p95 ms 25.1",
-        "stage capture to end: frames 640, p50 ms 40.0, p95 ms 90.0",
-        f"file {file}: MB 1.50",
+        "stage segment: frames 652, p50 18.4 ms, p95 25.1 ms",
+        "stage capture to end: frames 640, p50 40.0 ms, p95 90.0 ms",
+        f"file {file}: size 1.50 MB",
         "32.0 s, 20.0 frames/s",
     ]
 
@@ -165,9 +165,16 @@ def test_a_report_on_a_terminal_is_tables() -> None:
     out = io.StringIO()
     print_summary(REPORT, [], Console(file=out, width=100, force_terminal=True, color_system=None))
     text = out.getvalue()
-    assert re.search(r"stream +end +captured +published +dropped +instances +tracks", text)
+    assert re.search(r"stream +state +captured +published +dropped +instances +tracks", text)
     assert re.search(r"gate \[2\] +waiting +812 +640 +172 \(stale 160, corrupt 12\) +1200 +7", text)
     assert "file" not in text
+
+
+def test_a_run_without_a_frame_has_no_durations() -> None:
+    out = io.StringIO()
+    nothing = Report({"gone": StreamCounts()}, {}, Quantiles(0, 0.0, 0.0), (), (), 0.1)
+    print_summary(nothing, [], Console(file=out))
+    assert [line.partition(" ")[0] for line in out.getvalue().splitlines()] == ["stream", "0.1"]
 
 
 def test_no_losses_are_a_plain_zero() -> None:
