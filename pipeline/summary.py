@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -83,8 +84,8 @@ def print_summary(report: Report, files: Iterable[Path], console: Console) -> No
             if spent.count
         ],
     )
-    sizes = [(str(file), file.stat().st_size / 1e6) for file in files if file.is_file()]
-    show(console, ("file", "size"), [(name, f"{size:.2f} MB") for name, size in sizes])
+    written = [(str(file), decimal(file.stat().st_size)) for file in files if file.is_file()]
+    show(console, ("file", "size"), written)
     rate_hz = sum(c.published for c in report.streams.values()) / max(report.wall_s, 1e-9)
     _print(console, f"{report.wall_s:.1f} s, {rate_hz:.1f} frames/s")
 

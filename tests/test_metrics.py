@@ -156,7 +156,7 @@ def test_a_report_that_is_piped_is_lines(tmp_path: Path) -> None:
         "dropped 172 (stale 160, corrupt 12), instances 1200, tracks 7",
         "stage segment: frames 652, p50 18.4 ms, p95 25.1 ms",
         "stage capture to end: frames 640, p50 40.0 ms, p95 90.0 ms",
-        f"file {file}: size 1.50 MB",
+        f"file {file}: size 1.5 MB",
         "32.0 s, 20.0 frames/s",
     ]
 
