@@ -46,6 +46,13 @@ def test_a_port_in_use_is_said_so() -> None:
         assert all((e.value.where, e.value.wanted, e.value.got, e.value.remedy))
 
 
+def test_a_path_that_cannot_be_is_named_once(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/no/such/x"
+    with pytest.raises(EndpointError, match=r"got No such file or directory\. ") as error:
+        PublishStage(PublishSettings(endpoint=endpoint), demand=Demand())
+    assert str(error.value).count(str(tmp_path)) == 1
+
+
 @contextmanager
 def a_taken_next_port() -> Iterator[int]:
     """A free port, the one after which is in use."""

@@ -158,7 +158,7 @@ def _bind(sock: "zmq.Socket[bytes]", wanted: Endpoint, where: str) -> None:
     try:
         sock.bind(str(Endpoint(wanted.scheme, name, wanted.port)))
     except zmq.ZMQError as error:
-        unknown = (error.strerror, "Take tcp://127.0.0.1:5555")
+        unknown = (zmq.strerror(error.errno or 0), "Take tcp://127.0.0.1:5555")
         got, remedy = REASONS.get(error.errno or 0, unknown)
         raise EndpointError(where=where, wanted=_free(wanted), got=got, remedy=remedy) from error
 
