@@ -24,7 +24,7 @@ from pipeline.frame import Frame
 from .reconnect import Patience, Reconnecting
 from .sources.address import SourceSpec
 from .sources.capture import Capture
-from .sources.container import Opening, opened
+from .sources.container import WEBCAM, Opening, opened
 from .sources.stills import pictures
 from .sources.synthetic import rendered, scene_at, split_live
 from .sources.watched import Beat, Watch, Watched
@@ -216,7 +216,7 @@ def opening(spec: SourceSpec, settings: DecodeSettings, *, live: bool) -> Openin
         live=live,
         threads=settings.threads,
         options=options[spec.kind](settings) if remote else {},
-        format="v4l2" if spec.kind == "webcam" else None,
+        format=WEBCAM if spec.kind == "webcam" else None,
         timeout_s=settings.open_timeout_s + GRACE_S if remote else None,
         low_delay=live and settings.low_delay,
     )

@@ -176,5 +176,6 @@ def test_a_scene_that_does_not_exist_fails_before_it_runs(address: str, part: st
 
 def test_no_webcam() -> None:
     error = only_error("/dev/video97", open_timeout_s=5)
+    assert "plugged in" in error.remedy
     assert isinstance(error, SourceUnavailable)
     assert "No such file" in error.got

@@ -26,6 +26,8 @@ REJECTIONS = {
     av.HTTPForbiddenError: ("403 Forbidden", "Let this user see the stream, or use another one"),
     av.HTTPNotFoundError: ("404 Not Found", "Correct the path after the host"),
 }
+WEBCAM = "v4l2"
+"""FFmpeg's name for Linux webcams."""
 ANSI_ART = "tty"
 """FFmpeg draws any text file as a video; nobody means that."""
 
@@ -136,10 +138,16 @@ def open_error(opening: Opening, error: av.FFmpegError) -> SourceError:
         where=opening.where,
         wanted="an answer with a video" if opening.timeout_s else "a readable file",
         got=reason(error, opening.address),
-        remedy="Check the address, that it is switched on, and that it can be reached from here"
-        if opening.timeout_s
-        else "Check the path and its permissions",
+        remedy=_remedy(opening),
     )
+
+
+def _remedy(opening: Opening) -> str:
+    if opening.format == WEBCAM:
+        return "Check that it is plugged in, that nobody else uses it, and ls -l /dev/video*"
+    if opening.timeout_s:
+        return "Check the address, that it is switched on, and that it can be reached from here"
+    return "Check the path and its permissions"
 
 
 def rejected(where: str, error: av.FFmpegError) -> SourceRejected | None:
