@@ -114,11 +114,20 @@ def run(
         for key, value in overrides.items()
         if value is not None
     ]
-    raise typer.Exit(execute(config, [*given, *(changes or [])]))
+    try:
+        code = execute(config, [*given, *(changes or [])])
+    except KeyboardInterrupt:  # while it loaded; later it drains
+        print("stopped before it began", file=sys.stderr)
+        code = 0
+    raise typer.Exit(code)
 
 
 def execute(config: Path | None, overrides: list[str]) -> int:
-    """Run what the settings say to its end and show it; the exit code."""
+    """Run what the settings say to its end and show it; the exit code.
+
+    :raises KeyboardInterrupt: when asked to stop, also by SIGTERM, before anything runs.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     from pipeline.config import load  # noqa: PLC0415  (--help and watch need neither torch nor av)
     from pipeline.summary import ProgressLine, print_summary  # noqa: PLC0415
     from stages.assembly import ProgramSettings, assemble  # noqa: PLC0415
@@ -215,8 +224,6 @@ def main_guarded() -> None:
     except StreamError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print("stopped before it began", file=sys.stderr)
 
 
 if __name__ == "__main__":

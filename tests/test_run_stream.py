@@ -1,6 +1,7 @@
 """The program as a user runs it: the demo, files, subscribers, the ways to stop."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -91,6 +92,18 @@ def test_asked_to_stop_it_drains_and_ends_well(tmp_path: Path, asked: signal.Sig
     headers = lines_of(lines)
     assert_accounts_add_up(headers)
     assert pictures_in(lines.with_suffix(".mp4")) == len(headers) > 0
+
+
+@pytest.mark.parametrize("asked", [signal.SIGINT, signal.SIGTERM])
+def test_asked_to_stop_before_it_began_it_ends_well(tmp_path: Path, asked: signal.Signals) -> None:
+    fifo = tmp_path / "settings.toml"
+    os.mkfifo(fifo)
+    # opening it returns when the program has begun to read; it waits for more
+    with running("run", "--config", fifo, cwd=tmp_path) as process, fifo.open("w"):
+        process.send_signal(asked)
+        _, told = process.communicate(timeout=30)
+    assert process.returncode == 0, told
+    assert told == "stopped before it began\n"
 
 
 def test_max_frames_ends_each_source(tmp_path: Path) -> None:
