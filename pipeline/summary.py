@@ -3,7 +3,7 @@
 On a terminal the line is redrawn; elsewhere it is printed now and then, and tables become lines.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -69,11 +69,13 @@ def progress_text(progress: Progress) -> str:
 
 def print_summary(report: Report, files: Iterable[Path], console: Console) -> None:
     """The end of a run: streams, stages, files written. Errors were told when they happened."""
-    show = _print_table if console.is_terminal else _print_lines
+    show, losses = _print_lines, dropped_text
+    if console.is_terminal:
+        show, losses = _print_table, dropped_column
     show(
         console,
         ("stream", "state", "captured", "published", "dropped", "instances", "tracks"),
-        [_stream_row(name, counts) for name, counts in report.streams.items()],
+        [_stream_row(name, counts, losses) for name, counts in report.streams.items()],
     )
     show(
         console,
@@ -95,17 +97,25 @@ def dropped_text(dropped: Mapping[str, int]) -> str:
     total = sum(dropped.values())
     if not total:
         return "0"
-    by_reason = sorted(dropped.items(), key=lambda item: -item[1])
-    return f"{total} ({', '.join(f'{reason} {count}' for reason, count in by_reason)})"
+    return f"{total} ({', '.join(f'{reason} {count}' for reason, count in _most_first(dropped))})"
 
 
-def _stream_row(name: str, counts: StreamCounts) -> Row:
+def dropped_column(dropped: Mapping[str, int]) -> str:
+    """Losses one below the other, so that a table stays narrow: "160 stale", "12 corrupt"."""
+    return "\n".join(f"{count} {reason}" for reason, count in _most_first(dropped)) or "0"
+
+
+def _most_first(dropped: Mapping[str, int]) -> list[tuple[str, int]]:
+    return sorted(dropped.items(), key=lambda item: -item[1])
+
+
+def _stream_row(name: str, counts: StreamCounts, losses: Callable[[Mapping[str, int]], str]) -> Row:
     return (
         name,
         counts.state,
         str(counts.captured),
         str(counts.published),
-        dropped_text(counts.dropped),
+        losses(counts.dropped),
         str(counts.instances),
         str(counts.tracks),
     )

@@ -71,13 +71,14 @@ class Program:
     record: RecordStage | None
 
     def introduction(self) -> str:
-        """What is about to run, in a line for people."""
-        parts = [f"{self.model.name} ({self.model.weights[:19]}) on {self.device}"]
+        """What is about to run, for people: a line for the network and for each outlet."""
+        lines = [f"{self.model.name} ({self.model.weights[:19]}) on {self.device}"]
         if self.publish:
-            parts.append(f"publishing on {self.publish.endpoint}")
+            records, pictures = self.publish.endpoint, self.publish.pictures_endpoint
+            lines.append(f"publishing on {records}, pictures on {pictures}")
         if self.record:
-            parts.append(f"recording to {self.settings.record.directory}")
-        return " · ".join(parts)
+            lines.append(f"recording to {self.settings.record.directory}")
+        return "\n".join(lines)
 
     def files(self) -> list[Path]:
         """The files written so far."""

@@ -91,7 +91,6 @@ class PublishStage:
         self._outlet: Outlet | None = self._open(settings.endpoint, settings.pictures)
         self.endpoint = str(self._outlet.records)
         self.pictures_endpoint = str(self._outlet.pictures)
-        log.info("records on %s, pictures on %s", self.endpoint, self.pictures_endpoint)
 
     def run(self, inbox: Inbox) -> Iterator[Frame]:
         """Publish every frame and yield it on; at the end say so, with exact totals."""

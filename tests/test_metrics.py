@@ -166,7 +166,7 @@ def test_a_report_on_a_terminal_is_tables() -> None:
     print_summary(REPORT, [], Console(file=out, width=100, force_terminal=True, color_system=None))
     text = out.getvalue()
     assert re.search(r"stream +state +captured +published +dropped +instances +tracks", text)
-    assert re.search(r"gate \[2\] +waiting +812 +640 +172 \(stale 160, corrupt 12\) +1200 +7", text)
+    assert re.search(r"gate \[2\] +waiting +812 +640 +160 stale +1200 +7 *\n +12 corrupt", text)
     assert "file" not in text
 
 
