@@ -41,6 +41,12 @@ from pipeline.errors import StreamError  # noqa: E402
 
 DEMO = HOME / "configs" / "demo.toml"
 
+
+def examples(*commands: str) -> str:
+    """Examples for the end of a help text, each on a line of its own."""
+    return "\n".join(["Examples:", *(f"  run_stream.py {command}" for command in commands)])
+
+
 app = typer.Typer(
     help=__doc__,
     no_args_is_help=False,
@@ -60,8 +66,13 @@ def main(context: typer.Context) -> None:
 
 
 @app.command(
-    epilog="Examples:  run holiday.mp4 --record out  ·  run gate=rtsp://cam/stream --max-frames 500"
-    "  ·  run webcam:0 --set segment.filter_threshold=0.4  ·  run clips/*.mp4 --publish none"
+    epilog=examples(
+        "run holiday.mp4 --record out",
+        "run gate=rtsp://cam/stream --max-frames 500",
+        "run webcam:0 --set segment.filter_threshold=0.4",
+        "run clips/*.mp4 --publish none",
+        "run --config configs/cameras.toml",
+    )
 )
 def run(
     sources: Annotated[
@@ -156,8 +167,11 @@ def execute(config: Path | None, overrides: list[str]) -> int:
 
 
 @app.command(
-    epilog="Examples:  watch tcp://127.0.0.1:5555  ·  watch tcp://127.0.0.1:5555 --json | jq .seq"
-    "  ·  watch tcp://127.0.0.1:5555 --stream gate-2 --save seen"
+    epilog=examples(
+        "watch tcp://127.0.0.1:5555",
+        "watch tcp://127.0.0.1:5555 --json | jq .seq",
+        "watch tcp://127.0.0.1:5555 --stream gate-2 --save seen",
+    )
 )
 def watch(
     endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Where a run publishes.")],
@@ -193,7 +207,7 @@ def weights(context: typer.Context) -> None:
     weights_app(context.args, prog_name="run_stream.py weights", standalone_mode=False)
 
 
-@app.command(name="config")
+@app.command(name="config", epilog=examples("config > mine.md", "config --set segment.batch=1"))
 def show_config(
     config: Annotated[Path | None, typer.Option(help="A TOML file, to see its values.")] = None,
     changes: Annotated[

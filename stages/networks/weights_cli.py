@@ -29,8 +29,9 @@ weights_app = typer.Typer(
     help="Weights: list what is published, fetch it, convert files, look into them.",
     no_args_is_help=True,
     add_completion=False,
-    epilog="Examples:  weights fetch solov2-light-r18-coco  ·  weights inspect solov2-nano  ·  "
-    "weights convert model.pth model.safetensors",
+    epilog="Examples:\n  run_stream.py weights fetch solov2-light-r18-coco\n"
+    "  run_stream.py weights inspect solov2-nano\n"
+    "  run_stream.py weights convert model.pth model.safetensors",
 )
 
 _SHOWN_CLASSES = 5
