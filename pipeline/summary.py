@@ -134,6 +134,7 @@ def _print_table(console: Console, header: Row, rows: Sequence[Row]) -> None:
     for row in rows:
         table.add_row(*map(Text, row))
     console.print(table)
+    console.print()
 
 
 def _print_lines(console: Console, header: Row, rows: Sequence[Row]) -> None:
