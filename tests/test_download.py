@@ -1,5 +1,6 @@
 """Downloads from a real server on this machine, which breaks off, repeats itself and lies."""
 
+import base64
 import hashlib
 import re
 import resource
@@ -32,6 +33,8 @@ class Site:
     announce: bool = True
     etag: str = '"1"'
     asked: list[str | None] = field(default_factory=list)
+    users: list[str | None] = field(default_factory=list)
+    """The ``Authorization`` of each request."""
     address: str = ""
 
 
@@ -42,6 +45,7 @@ class Handler(BaseHTTPRequestHandler):
         site = self.site
         wanted = self.headers.get("Range")
         site.asked.append(wanted)
+        site.users.append(self.headers.get("Authorization"))
         if site.statuses:
             self.send_error(site.statuses.pop(0))
             return
@@ -172,6 +176,13 @@ def test_what_is_not_there_is_not_asked_for_twice(site: Site, tmp_path: Path) ->
     with pytest.raises(WeightsError, match="HTTP 404 Not Found"):
         fetch(site.address, tmp_path / "a", pause=never)
     assert len(site.asked) == 1
+
+
+def test_a_user_and_his_password_are_told(site: Site, tmp_path: Path) -> None:
+    fetch(site.address.replace("://", "://me:hunter%202@"), tmp_path / "w.pth")
+    assert site.users == ["Basic " + base64.b64encode(b"me:hunter 2").decode()]
+    fetch(site.address, tmp_path / "open.pth")
+    assert site.users[1:] == [None]
 
 
 def test_a_busy_server_is_asked_again(site: Site, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """A file from the net into the cache: resumed after a broken connection, believed by its hash."""
 
+import base64
 import hashlib
 import http
 import http.client
@@ -175,7 +176,7 @@ class _Transfer:
             if self._version and not self._version.startswith("W/"):
                 headers["If-Range"] = self._version
         try:
-            request = urllib.request.Request(self._address, headers=headers)
+            request = _request_to(self._address, headers)
             response: http.client.HTTPResponse = urllib.request.urlopen(
                 request, timeout=self._timeout_s
             )
@@ -208,6 +209,17 @@ class _Transfer:
             self._part.unlink()
             raise _Broken("another part than the one that was asked for")
         return have_bytes, None if span["whole"] == "*" else int(span["whole"])
+
+
+def _request_to(address: str, headers: Mapping[str, str]) -> urllib.request.Request:
+    """A request that says ``user:password@`` of ``address`` in a header, and to no other host."""
+    parts = urllib.parse.urlsplit(address)
+    user, at, host = parts.netloc.rpartition("@")
+    request = urllib.request.Request(parts._replace(netloc=host).geturl(), headers=dict(headers))
+    if at:
+        token = base64.b64encode(urllib.parse.unquote(user).encode()).decode()
+        request.add_unredirected_header("Authorization", f"Basic {token}")
+    return request
 
 
 def _pieces(response: http.client.HTTPResponse) -> Iterator[bytes]:
