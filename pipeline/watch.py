@@ -3,8 +3,10 @@
 import os
 import re
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -89,7 +91,7 @@ def summary(statistics: Statistics) -> str:
 
 
 class Shelf:
-    """A folder for headers and pictures; without a folder it keeps nothing.
+    """A folder for headers and pictures, made at once; without a folder it keeps nothing.
 
     :raises RecordError: from all methods, when the disk does not take it.
     """
@@ -97,6 +99,10 @@ class Shelf:
     def __init__(self, folder: Path | None) -> None:
         self._folder = folder
         self._files: dict[str, BinaryIO] = {}
+        if folder is not None:
+            with _mapping_failures(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                tempfile.TemporaryFile(dir=folder).close()
 
     def keep(self, message: Message) -> None:
         """Save a header, or the picture of an annotated frame."""
@@ -104,20 +110,13 @@ class Shelf:
         if self._folder is None or frame is None:
             return
         name = file_name(frame.stream)
-        try:
+        with _mapping_failures(self._folder):
             if message.kind == "meta":
                 self._lines(self._folder, name).write(message.header + b"\n")
             elif frame.canvas is not None:
                 place = self._folder / name / f"{frame.epoch:04}-{frame.seq:06}.jpg"
-                place.parent.mkdir(parents=True, exist_ok=True)
+                place.parent.mkdir(exist_ok=True)
                 place.write_bytes(frame.canvas.planes[0].tobytes())
-        except OSError as error:
-            raise RecordError(
-                where=f"--save {self._folder}",
-                wanted="a folder that can be written to",
-                got=error.strerror or str(error),
-                remedy="Make room or take another folder",
-            ) from error
 
     def __enter__(self) -> Self:
         return self
@@ -133,10 +132,22 @@ class Shelf:
 
     def _lines(self, folder: Path, name: str) -> BinaryIO:
         if name not in self._files:
-            folder.mkdir(parents=True, exist_ok=True)
             # Unbuffered: what was seen is on the disk, whatever happens next.
             self._files[name] = (folder / f"{name}.jsonl").open("wb", buffering=0)
         return self._files[name]
+
+
+@contextmanager
+def _mapping_failures(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RecordError(
+            where=f"--save {folder}",
+            wanted="a folder that can be written to",
+            got=error.strerror or str(error),
+            remedy="Make room or take another folder",
+        ) from error
 
 
 def file_name(stream: str) -> str:

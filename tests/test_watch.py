@@ -103,17 +103,23 @@ def test_it_says_so_when_nothing_comes() -> None:
         watching.wait()
 
 
-def test_a_disk_that_takes_nothing_is_an_error(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_is_an_error_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
+    with pytest.raises(RecordError, match=r"--save .*file: .* got File exists"):
+        watch("tcp://127.0.0.1:9", save=tmp_path / "file", say=print, warn=print)
+
+
+def test_a_file_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "gate-2.jsonl").mkdir()
     with Station() as station:
         errors: list[RecordError] = []
 
-        def watch_into_a_file() -> None:
+        def watch_into_it() -> None:
             with pytest.raises(RecordError, match="wanted a folder that can be written") as caught:
-                watch(station.endpoint, save=tmp_path / "file", say=print, warn=print)
+                watch(station.endpoint, save=tmp_path, say=print, warn=print)
             errors.append(caught.value)
 
-        thread = threading.Thread(target=watch_into_a_file)
+        thread = threading.Thread(target=watch_into_it)
         thread.start()
         station.wait_for("meta")
         station.put(frame(0))
