@@ -94,6 +94,8 @@ def _mistake(detail: ErrorDetails, model: type[Settings]) -> Mistake:
         return Mistake(path, f"one of the keys {', '.join(known)}", "one that does not exist")
     if detail["type"] == "missing":
         return Mistake(path, "a value", "nothing")
+    if detail["type"] == "model_type":
+        return Mistake(path, "a table of keys", _shown(detail["input"]))
     wanted = detail["msg"].removeprefix("Input should be ").removeprefix("Value error, ")
     return Mistake(path, wanted, _shown(detail["input"]))
 

@@ -126,6 +126,10 @@ def test_the_message_says_where_and_hides_secrets(tmp_path: Path) -> None:
         load(Whole, overrides=["name.x=5", "name.x.y=6"])
 
 
+def test_a_value_where_a_table_belongs() -> None:
+    assert mistakes(None, "segment=3") == [Mistake("segment", "a table of keys", "3")]
+
+
 def test_long_values_are_cut() -> None:
     (mistake,) = mistakes(None, f"segment.batch={'9x' * 500}")
     assert len(mistake.got) == 81
