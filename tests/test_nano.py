@@ -1,11 +1,19 @@
 """solov2-nano: its shapes, its size, and that it is one network whatever the memory layout."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
+from stages.learning.evaluate import evaluate, open_nano, scene_examples
+from stages.learning.scenes import scene
+from stages.networks.checkpoint import load
 from stages.networks.solov2.nano import NANO, Solov2Nano
 from stages.networks.solov2.shufflenet import STAGE_CHANNELS, STEM_CHANNELS, ShuffleNet
+
+ROOT = Path(__file__).parents[1]
+BUNDLED = ROOT / "stages" / "networks" / "solov2" / "weights" / "solov2-nano.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -71,3 +79,21 @@ def test_masks_know_where_they_are(network: Solov2Nano) -> None:
     middle = flat[:, 20:-20, 20:-20]  # away from the padding of the convolutions
     assert (middle[:, :, 0] - middle[:, :, -1]).abs().max() > 1e-3
     assert (middle[:, 0] - middle[:, -1]).abs().max() > 1e-3
+
+
+def test_the_bundled_weights_say_what_they_are() -> None:
+    metadata = load(BUNDLED).metadata
+    assert BUNDLED.stat().st_size < 8e6
+    assert (metadata.network, metadata.classes) == (NANO.name, NANO.classes)
+    assert metadata.preprocessing is not None
+    assert metadata.preprocessing.mean == NANO.mean
+    assert int(metadata.notes["iterations"]) > 1000
+    assert (ROOT / metadata.notes["card"]).is_file()
+
+
+def test_the_bundled_weights_see_the_demo() -> None:
+    demo = scene("demo")
+    examples = scene_examples(demo, NANO.classes, every=demo.frames // 5)
+    person, shape = evaluate(open_nano(BUNDLED), examples)
+    assert person.instances == 0
+    assert shape.ap50 > 0.8
