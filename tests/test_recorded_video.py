@@ -1,6 +1,7 @@
 """The video of a recording: the times, sizes and colours of its source."""
 
 import itertools
+import resource
 from fractions import Fraction
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import av
 import numpy as np
 import pytest
 
+from pipeline.errors import RecordError
 from pipeline.frame import Image
+from stages.recording.mp4 import Mp4Writer
 from tests.recorded import MS, frame, lines, picture, read, record
 
 
@@ -116,3 +119,28 @@ def test_colours_survive(tmp_path: Path) -> None:
         shown = next(container.decode(video=0)).to_ndarray(format="bgr24")
     for i, colour in enumerate(colours):
         assert np.abs(shown[24, 32 * i + 16].astype(int) - colour).max() <= 8
+
+
+def test_a_disk_that_is_full_at_the_end_costs_the_last_fragment(tmp_path: Path) -> None:
+    """FFmpeg would write a part of it and say nothing."""
+    noise = np.random.default_rng(0).integers(0, 255, (40, 96, 128, 3), np.uint8)
+    writer = Mp4Writer(
+        tmp_path / "a.mp4",
+        size=(128, 96),
+        sample_aspect=Fraction(1),
+        time_base=MS,
+        preset="ultrafast",
+        crf=23,
+        threads=1,
+        fragment_s=1.0,
+    )
+    for index, picture_now in enumerate(noise):
+        writer.write(picture_now, index * 40 * MS)
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (writer.path.stat().st_size + 20_000, hard))
+    try:
+        with pytest.raises(RecordError, match="wanted to write video, got no room for its end"):
+            writer.close()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert read(writer.path)[0] == [40 * MS * index for index in range(25)]

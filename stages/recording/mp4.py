@@ -5,6 +5,7 @@ loses is the fragment under way. yuv420p, because browsers and hardware play not
 of odd width or height is padded by repeating its last column or row.
 """
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -37,6 +38,9 @@ HINTED_HZ = 25
 COARSEST_HZ, FINEST_HZ = 10_000, 1_000_000
 """Ticks per second of a file: coarse ones cannot tell frames of another epoch apart, finer ones
 overflow the 32-bit durations of some players."""
+
+BOX_HEAD_BYTES, LAST_BOX = 8, b"mfra"
+"""What a file is made of begins with a size and a kind; the last is an index of the fragments."""
 
 BT709 = 1
 """Code of primaries and transfer in ITU-T H.273."""
@@ -121,6 +125,7 @@ class Mp4Writer:
             with self._mapping_failures():
                 self._mux(None)
                 self._container.close()
+                self._check_last_fragment()
             self._container = None
 
     def _encodable(self, picture: Picture) -> av.VideoFrame:
@@ -146,6 +151,21 @@ class Mp4Writer:
             self._container.mux(packet)
             if packet.is_keyframe:  # the fragment before it has just been written
                 self._whole_bytes = self.path.stat().st_size
+
+    def _check_last_fragment(self) -> None:
+        """FFmpeg keeps silent when what it writes at the end does not fit on the disk.
+
+        :raises OSError: when the boxes behind the last whole fragment do not end with the file.
+        """
+        length_bytes, at_bytes = self.path.stat().st_size, self._whole_bytes
+        kind = b""
+        with self.path.open("rb") as file:
+            while at_bytes < length_bytes:
+                file.seek(at_bytes)
+                size_bytes, kind = int.from_bytes(file.read(4)), file.read(4)
+                at_bytes += max(size_bytes, BOX_HEAD_BYTES)
+        if at_bytes != length_bytes or kind != LAST_BOX:
+            raise OSError(errno.EIO, "no room for its end")
 
     @contextmanager
     def _mapping_failures(self) -> Iterator[None]:
