@@ -6,8 +6,10 @@
 which this machine multiplies float32 matrices; ``solov2-nano`` with post-processing at 320x544
 against the forward pass alone of Ultralytics' yolo11n-seg, if that can be imported. All parts take
 turns, and of each the fastest turn counts: ``wall_ms``, and ``cpu_ms`` of all threads together,
-which a busy machine disturbs less. Weights are random: speed depends on how many masks there are,
-so the score threshold is set to let 30 candidates and at most 10 instances through.
+which a busy machine disturbs less. The small network runs with its bundled weights on a frame of
+the demo at 1280x720, with as many instances as it finds. The weights of the other are random: speed
+depends on how many masks there are, so its score threshold lets 30 candidates and 10 instances
+through.
 """
 
 import argparse
@@ -22,10 +24,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from stages.learning.scenes import scene
+from stages.networks import make_segmenter
+from stages.networks.checkpoint import load
+from stages.networks.loading import load_network, locate
 from stages.networks.segmenter import Batch
-from stages.networks.solov2.builders import solov2_light_r18, solov2_nano
+from stages.networks.solov2.builders import solov2_light_r18
 from stages.networks.solov2.model import Solov2Segmenter
-from stages.networks.solov2.nano import Solov2Nano
 from stages.networks.solov2.network import Solov2
 from stages.networks.solov2.postprocess import cell_scores, detect_valid
 from stages.networks.thresholds import Thresholds
@@ -33,6 +38,7 @@ from stages.networks.thresholds import Thresholds
 SIDE = 1024
 LIGHT_GFLOP = 103.0
 CANDIDATES, INSTANCES = 30, 10
+DEMO_FRAME = 60
 
 Part = Callable[[], object]
 
@@ -75,9 +81,7 @@ def multiply() -> Part:
 
 
 @torch.inference_mode()
-def segmenter(
-    network: Solov2 | Solov2Nano, height: int, width: int
-) -> tuple[Solov2Segmenter, Batch]:
+def segmenter(network: Solov2, height: int, width: int) -> tuple[Solov2Segmenter, Batch]:
     """A segmenter of random weights, and a batch of one picture of which it sees something."""
     thresholds = Thresholds(score=0.0, filter=0.0, max_instances=INSTANCES)
     made = Solov2Segmenter(network, network.spec, network.spec.classes, thresholds)
@@ -128,11 +132,16 @@ def light(rounds: int) -> None:
 
 
 def nano(rounds: int) -> None:
-    made, batch = segmenter(solov2_nano(), 320, 544)
+    network = load_network(load(locate("solov2-nano")))
+    made = make_segmenter(network, Thresholds())
+    assert isinstance(made, Solov2Segmenter)
+    frame, _ = scene("demo", 1280, 720, 25.0, 0).render(DEMO_FRAME)
+    batch = made.prepare([frame])
     with torch.inference_mode():
         x = made.normalise(batch.pixels, batch.placements)
         output = made.network(x)
         tensors = made.detect(batch.pixels, batch.placements)
+    found = len(made.collect(tensors, batch.placements)[0].scores)
     parts: dict[str, Part] = {
         "network": lambda: made.network(x),
         "detections": lambda: detect_valid(output, made.spec.strides, made.thresholds),
@@ -146,7 +155,11 @@ def nano(rounds: int) -> None:
     say("solov2-nano 320x544", fastest)
     if other:
         ratio = fastest["yolo11n-seg, forward alone"].wall_ms / fastest["all"].wall_ms
-        verdict: dict[str, object] = {"times_faster": round(ratio, 2), "wanted_at_least": 1.5}
+        verdict: dict[str, object] = {
+            "instances": found,
+            "times_faster": round(ratio, 2),
+            "wanted_at_least": 1.5,
+        }
     else:
         verdict = {"skipped": "ultralytics is not installed: no comparison with yolo11n-seg"}
     print(json.dumps({"subject": "solov2-nano 320x544"} | verdict), flush=True)

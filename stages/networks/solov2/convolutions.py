@@ -69,11 +69,15 @@ class ConvGroupNorm(nn.Module):
 
 
 def coordinates(like_BCHW: Tensor) -> Tensor:
-    """Coordinate channels (B, 2, H, W) for a feature map: x then y, from -1 to 1, both included."""
+    """Coordinate channels (B, 2, H, W) for a feature map: x then y, from -1 to 1, both included.
+
+    They are channels_last, so that joining them to such a map does not turn it round.
+    """
     b, _, h, w = like_BCHW.shape
     x_W = torch.linspace(-1, 1, w, dtype=like_BCHW.dtype, device=like_BCHW.device)
     y_H = torch.linspace(-1, 1, h, dtype=like_BCHW.dtype, device=like_BCHW.device)
-    return torch.stack((x_W.expand(b, h, w), y_H[:, None].expand(b, h, w)), dim=1)
+    xy_BHW2 = torch.stack((x_W.expand(b, h, w), y_H[:, None].expand(b, h, w)), dim=3)
+    return xy_BHW2.permute(0, 3, 1, 2)
 
 
 def resize(x_BCHW: Tensor, size: tuple[int, int]) -> Tensor:

@@ -120,9 +120,10 @@ class NanoHead(nn.Module):
 
     def forward(self, level_BFHW: Tensor, grid: int) -> tuple[Tensor, Tensor]:
         """Class logits (B, C, S, S) and kernels (B, E, S, S) of one level."""
-        cells = resize(_located(level_BFHW), (grid, grid))
-        kernels = self.kernel(self.kernel_tower(cells))
-        return self.score(self.class_tower(cells[:, :_WIDTH])), kernels
+        cells = resize(level_BFHW, (grid, grid))
+        where = resize(coordinates(level_BFHW), (grid, grid))
+        kernels = self.kernel(self.kernel_tower(torch.cat((cells, where), dim=1)))
+        return self.score(self.class_tower(cells)), kernels
 
 
 class Solov2Nano(nn.Module):

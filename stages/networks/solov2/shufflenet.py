@@ -6,6 +6,7 @@ names of the parameters are those of torchvision's variant, so that its kind of 
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 # B batch · C channels · H W a level's height and width
 
@@ -55,8 +56,7 @@ class ShuffleUnit(nn.Module):
 
 def _interleave(left_BCHW: Tensor, right_BCHW: Tensor) -> Tensor:
     """Channels of the two in turn, l0 r0 l1 r1 …: the shuffle in groups of two."""
-    stacked = torch.stack((left_BCHW.permute(0, 2, 3, 1), right_BCHW.permute(0, 2, 3, 1)), dim=-1)
-    return stacked.flatten(3).permute(0, 3, 1, 2)  # stays channels_last, which the CPU likes
+    return functional.channel_shuffle(torch.cat((left_BCHW, right_BCHW), dim=1), 2)
 
 
 class ShuffleNet(nn.Module):
