@@ -4,12 +4,14 @@
 
 Prints JSON lines. ``throughput``: frames/s of the whole program (decode, segment, track, annotate,
 record, publish, and a subscriber to records and pictures in another process) over frames/s of the
-bare network on the same frames, rounds interleaved. ``cpu``: CPU time of a frame beside network and
+bare network on the same frames with as many threads, rounds interleaved; ``all_cores_hz`` is the
+bare network on every core. ``cpu``: CPU time of a frame beside network and
 decoding, the network on one thread: the difference of two runs, with and without the rest.
 """
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -59,26 +61,25 @@ def main() -> None:
 
 def throughput(source: str, frames: int, rounds: int) -> dict[str, object]:
     """Frames/s of the bare network and of the program, one after the other, several times."""
-    bare, whole = [], []
+    bare, whole, free = [], [], []
     for _ in range(rounds):
         bare.append(bare_rate_hz(source, frames))
+        free.append(bare_rate_hz(source, frames, threads=len(os.sched_getaffinity(0))))
         whole.append(run_program(source, frames, looked_at=True)[0])
     return {
         "bare_hz": [round(rate, 2) for rate in bare],
         "whole_hz": [round(rate, 2) for rate in whole],
+        "all_cores_hz": [round(rate, 2) for rate in free],
         "ratio_of_medians": round(statistics.median(whole) / statistics.median(bare), 3),
     }
 
 
 def cpu(source: str, frames: int, rounds: int) -> dict[str, object]:
     """CPU milliseconds of a frame with and without what comes after the network."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
     alone, whole = [], []
     for _ in range(rounds):
-        alone.append(run_program(source, frames, looked_at=False)[1])
-        whole.append(run_program(source, frames, looked_at=True)[1])
-    torch.set_num_threads(threads)
+        alone.append(run_program(source, frames, looked_at=False, threads=1)[1])
+        whole.append(run_program(source, frames, looked_at=True, threads=1)[1])
     rest = [more - less for more, less in zip(whole, alone, strict=True)]
     return {
         "network_and_decode_ms": [round(ms, 2) for ms in alone],
@@ -87,10 +88,10 @@ def cpu(source: str, frames: int, rounds: int) -> dict[str, object]:
     }
 
 
-def bare_rate_hz(source: str, frames: int) -> float:
+def bare_rate_hz(source: str, frames: int, threads: int = 0) -> float:
     """The segmenter alone, over pictures that were decoded before."""
     lane = open_lane("auto")
-    segmenter, _ = load_segmenter(SegmentSettings(), lane)
+    segmenter, _ = load_segmenter(SegmentSettings(threads=threads), lane)
     (spec,) = parse_sources([source])
     decoded = Decode(spec, DecodeSettings(max_frames=frames), clock=SystemClock())
     images = [frame.image for frame in decoded.run(threading.Event())]
@@ -105,7 +106,9 @@ def bare_rate_hz(source: str, frames: int) -> float:
     return (len(pictures) - WARM_UP) / (time.perf_counter() - start_s)
 
 
-def run_program(source: str, frames: int, *, looked_at: bool) -> tuple[float, float]:
+def run_program(
+    source: str, frames: int, *, looked_at: bool, threads: int = 0
+) -> tuple[float, float]:
     """The program over ``frames``: frames/s, and CPU ms of a frame, after the warm-up.
 
     ``looked_at``: record, publish, and subscribe; otherwise only decode, segment and track.
@@ -115,6 +118,7 @@ def run_program(source: str, frames: int, *, looked_at: bool) -> tuple[float, fl
         changes = [
             f"sources={json.dumps([source])}",
             f"decode.max_frames={frames}",
+            f"segment.threads={threads}",
             f"record.enabled={json.dumps(looked_at)}",
             f"record.directory={json.dumps(folder)}",
             f"publish.enabled={json.dumps(looked_at)}",

@@ -35,7 +35,7 @@ class SegmentSettings(Settings):
     precision: Literal["float32", "float16"] = "float32"
     """Arithmetic of the network on a CUDA device; scores are always float32."""
     threads: int = Field(default=0, ge=0)
-    """CPU threads of the network; 0 leaves the choice to torch."""
+    """CPU threads of the network; 0: one for each core but one, which the other stages need."""
     batch: int = Field(default=4, ge=1, le=64)
     """Most frames in one batch, at most one of each stream."""
     max_age_s: float = Field(default=0.0, ge=0.0)
