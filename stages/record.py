@@ -38,7 +38,7 @@ class RecordSettings(Settings):
     """Replace the recordings of an earlier run; otherwise they are an error."""
     video: bool = True
     """Write pictures too, not only lines."""
-    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "superfast"
+    preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "ultrafast"
     """Effort of the H.264 encoder: slower makes smaller files."""
     crf: int = Field(default=23, ge=0, le=51)
     """Quality of the video: 18 looks lossless, 23 is usual, 30 is coarse."""
