@@ -170,7 +170,7 @@ def test_a_kill_leaves_what_was_done_readable(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_ends_the_recording_and_not_the_run(tmp_path: Path) -> None:
-    with start_writer(tmp_path, 200_000, 150) as writer:
+    with start_writer(tmp_path, 400_000, 150) as writer:
         output = writer.communicate()[0].splitlines()
     assert output[:-1] == [str(i) for i in range(150)]
     assert output[-1].startswith(f"errors:|{tmp_path / 'gate.mp4'}: wanted to write video, got ")
