@@ -11,7 +11,6 @@ decoding, the network on one thread: the difference of two runs, with and withou
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -30,7 +29,7 @@ sys.path[:0] = [str(ROOT)]  # run as a script, from anywhere
 
 from pipeline.clock import SystemClock  # noqa: E402  (needs the path)
 from pipeline.config import load  # noqa: E402
-from pipeline.device import open_lane  # noqa: E402
+from pipeline.device import open_lane, usable_cores  # noqa: E402
 from pipeline.picture import to_bgr  # noqa: E402
 from pipeline.report import Progress  # noqa: E402
 from stages.assembly import Program, ProgramSettings, assemble, load_segmenter  # noqa: E402
@@ -64,7 +63,7 @@ def throughput(source: str, frames: int, rounds: int) -> dict[str, object]:
     bare, whole, free = [], [], []
     for _ in range(rounds):
         bare.append(bare_rate_hz(source, frames))
-        free.append(bare_rate_hz(source, frames, threads=len(os.sched_getaffinity(0))))
+        free.append(bare_rate_hz(source, frames, threads=usable_cores()))
         whole.append(run_program(source, frames, looked_at=True)[0])
     return {
         "bare_hz": [round(rate, 2) for rate in bare],

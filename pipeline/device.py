@@ -5,6 +5,7 @@ with pinned buffers that are allocated once and only grow. On the CPU the same s
 once. One thread owns a lane.
 """
 
+import os
 from collections.abc import Callable, Mapping
 from typing import Literal, Protocol
 
@@ -53,6 +54,13 @@ def open_lane(name: DeviceName) -> Lane:
             remedy="Check the driver with nvidia-smi, or run with --device cpu",
         )
     return CudaLane() if available and name != "cpu" else CpuLane()
+
+
+def usable_cores() -> int:
+    """CPU cores that this process may run on, where the system tells; else those of the machine."""
+    if hasattr(os, "sched_getaffinity"):  # Linux
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 class _Landed:

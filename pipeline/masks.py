@@ -169,15 +169,20 @@ def decode(rle: RLE) -> Bits:
     """
     h, w = rle["size"]
     counts = rle["counts"]
-    runs = _runs(counts.encode("ascii") if isinstance(counts, str) else counts)
+    runs = run_lengths(counts.encode("ascii") if isinstance(counts, str) else counts)
     if runs.sum() != h * w:
         raise ValueError(f"the runs of an RLE must fill {h * w} px, got {runs.sum()} px")
+    return painted(runs, h, w)
+
+
+def painted(runs: NDArray[np.int64], height: int, width: int) -> Bits:
+    """Runs that fill ``height`` × ``width`` px, first outside then inside, as a bool mask."""
     inside = np.arange(runs.size) % 2 == 1
-    return np.ascontiguousarray(np.repeat(inside, runs).reshape(w, h).T)
+    return np.ascontiguousarray(np.repeat(inside, runs).reshape(width, height).T)
 
 
-def _runs(counts: bytes) -> NDArray[np.int64]:
-    """Run lengths from COCO's characters (maskApi.c, rleFrString).
+def run_lengths(counts: bytes) -> NDArray[np.int64]:
+    """Run lengths, px, from COCO's characters (maskApi.c, rleFrString); nothing is checked.
 
     A number is groups of five bits, lowest first; a character is 48 + bits, + 32 when another group
     follows; 0x10 of the last one is the sign. Numbers after the third are differences to the run

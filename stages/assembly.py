@@ -1,6 +1,5 @@
 """From settings to a run: the one place that knows every stage and their order."""
 
-import os
 import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,7 @@ import torch
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Settings
 from pipeline.demand import Demand
-from pipeline.device import Lane, open_lane
+from pipeline.device import Lane, open_lane, usable_cores
 from pipeline.errors import ConfigError, Mistake, StreamError
 from pipeline.frame import Model
 from pipeline.metrics import Metrics
@@ -133,7 +132,7 @@ def load_segmenter(
     """
     # On all cores, each hand-over makes a thread of the network late, and all of them wait for it:
     # a two-core machine ran 28 frames/s with two threads and 43 with one.
-    torch.set_num_threads(settings.threads or max(1, len(os.sched_getaffinity(0)) - 1))
+    torch.set_num_threads(settings.threads or max(1, usable_cores() - 1))
     checkpoint = load_checkpoint(locate(settings.weights, report))
     network = load_network(checkpoint, settings.network, settings.classes)
     model = Model(network.spec.name, f"sha256:{checkpoint.sha256}", tuple(network.spec.classes))

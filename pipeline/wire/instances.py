@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..frame import Instances, Model, TrackState
-from ..masks import Masks
-from .counts import Bits, decode_counts
+from ..masks import Bits, Masks
+from .counts import decode_counts
 from .fields import Fields, refused, wrong
 from .status import MOST_CLASSES
 
