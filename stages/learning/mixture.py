@@ -13,7 +13,8 @@ from .invented import InventedScenes, ThingCutouts
 from .paste import Paster, PictureCutouts
 from .sample import Sample
 
-CANVASES: tuple[Canvas, ...] = ((320, 544), (320, 320), (288, 384), (384, 256), (256, 448))
+CANVASES: tuple[Canvas, ...] = ((320, 544), (320, 448), (448, 320), (320, 544), (256, 448))
+"""Mostly what a picture becomes when it is resized to fit 544x320: 16:9, 4:3 and upright."""
 CLASSES = ("person", "shape")
 
 
@@ -100,9 +101,9 @@ def bundled_mixture(
     thing = Paster([(1, things)], most=4, heights=(0.08, 0.7), turn_rad=2.0, shadow=0.5)
     things_only = Paster([(1, things)], most=9, heights=(0.1, 0.7), turn_rad=2.0, shadow=0.7)
     parts: list[tuple[float, Source]] = [
-        (0.4, Photographs(people, [(0.4, person), (0.1, thing)])),
+        (0.5, Photographs(people, [(0.4, person), (0.1, thing)])),
         (0.2, Photographs(walkers, [(0.4, person), (0.1, thing)])),
         (0.2, Photographs(others, [(0.5, person), (0.3, thing)])),
-        (0.2, InventedScenes([(0.95, things_only), (0.2, person)])),
+        (0.1, InventedScenes([(0.95, things_only), (0.2, person)])),
     ]
     return Mixture(parts, canvases, batch, seed)
