@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco
 
+from .polygons import Polygon, filled, outlines
+
 Bits = NDArray[np.bool_]
 
 
@@ -80,6 +82,14 @@ class Masks:
         return cls.from_crops(height, width, ((0, 0, decode(rle)) for rle in rles))
 
     @classmethod
+    def from_polygons(cls, height: int, width: int, shapes: Iterable[Iterable[Polygon]]) -> "Masks":
+        """Masks from the polygons of each, as ``polygons`` gives them.
+
+        :raises ValueError: when one leaves the picture or has a slanted edge.
+        """
+        return cls.from_crops(height, width, ((0, 0, filled(s, height, width)) for s in shapes))
+
+    @classmethod
     def empty(cls, height: int, width: int) -> "Masks":
         """No masks."""
         return cls(height, width, np.zeros((0, 2), np.int32), ())
@@ -99,6 +109,22 @@ class Masks:
         h, w = self.crops[index].shape
         mask[y : y + h, x : x + w] = self.crops[index]
         return mask
+
+    def to_dense(self) -> Bits:
+        """All masks at the picture's size, bool (N, H, W)."""
+        masks = np.zeros((len(self), self.height, self.width), np.bool_)
+        for mask, (x, y), crop in zip(masks, self.origins.tolist(), self.crops, strict=True):
+            mask[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+        return masks
+
+    def polygons(self, index: int) -> list[Polygon]:
+        """One mask as polygons along the edges of its pixels, holes and all: exact, in px of the
+        picture. An empty mask has none."""
+        origin = self.origins[index]
+        return [
+            Polygon(outer + origin, tuple(hole + origin for hole in holes))
+            for outer, holes in outlines(self.crops[index])
+        ]
 
     def select(self, indices: Iterable[int]) -> "Masks":
         """The masks at ``indices``, in that order.

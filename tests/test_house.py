@@ -26,7 +26,18 @@ TOP_LEVEL = {
     ".gitignore",
 }
 SAYS_NOTHING = {"utils", "util", "helpers", "helper", "common", "misc", "base", "manager"}
-FLOOR = ("errors", "clock", "redact", "masks", "frame", "ledger", "wire", "client")
+FLOOR = (
+    "errors",
+    "clock",
+    "redact",
+    "polygons",
+    "masks",
+    "frame",
+    "ledger",
+    "wire",
+    "keys",
+    "client",
+)
 FLOOR_MAY_NOT_LOAD = {"torch", "torchvision", "av", "cv2", "pydantic", "scipy", "typer"}
 
 

@@ -19,7 +19,6 @@ from .instances import LONGEST_SIDE_PX, MOST_INSTANCES, instances_of, model_of
 from .status import Status, Welcome, status_of
 from .topics import PICTURES, VERSION, WELCOME, FrameKind, Kind, check_stream, topic
 
-INT64_LOW = -(2**63)
 LARGEST_HEADER_BYTES = 16 * 2**20
 
 
@@ -102,8 +101,12 @@ def decode_welcome(part: bytes) -> Welcome:
 
     :raises WireError: as ``decode``.
     """
+    if not part.startswith(WELCOME):
+        raise wrong("welcome", f"a part that begins with {WELCOME.decode()}", part)
     fields = _parse(part.removeprefix(WELCOME))
-    return Welcome(fields.text("publisher"), fields.text("pictures"))
+    if fields.text("kind") != "welcome":
+        raise wrong("header.kind", "welcome", fields.text("kind"))
+    return Welcome(fields.name("publisher"), fields.text("pictures"))
 
 
 def _parse(header: bytes) -> Fields:
@@ -137,7 +140,7 @@ def _envelope(header: bytes) -> Envelope:
         raise wrong("header.kind", f"one of {', '.join(get_args(Kind))}", text)
     stream = fields.text("stream")
     check_stream(stream)
-    return Envelope(kind, fields.text("publisher"), stream, fields.integer("pseq"), fields)
+    return Envelope(kind, fields.name("publisher"), stream, fields.integer("pseq"), fields)
 
 
 def _message(envelope: Envelope, header: bytes, picture: bytes | None) -> Message:
@@ -155,10 +158,10 @@ def _frame(fields: Fields, stream: str, kind: FrameKind, picture: bytes | None) 
         stream=stream,
         epoch=fields.integer("epoch"),
         seq=fields.integer("seq"),
-        pts=time.integer("pts", low=INT64_LOW) if time.take("pts") is not None else None,
+        pts=_pts(time),
         time_base=time.ratio("time_base"),
         captured_ns=0,
-        captured_utc_ns=time.integer("captured_utc_ns", low=INT64_LOW),
+        captured_utc_ns=time.integer64("captured_utc_ns"),
         clock=_clock(time),
         image=image if kind == "image" else None,
         instances=instances_of(fields),
@@ -168,6 +171,13 @@ def _frame(fields: Fields, stream: str, kind: FrameKind, picture: bytes | None) 
         dropped=fields.counts("dropped"),
         stages_ms=time.milliseconds("stages_ms"),
     )
+
+
+def _pts(time: Fields) -> int | None:
+    """The timestamp; the seconds beside it are for human readers, yet numbers they must be."""
+    if time.take("media_s") is not None:
+        time.number("media_s")
+    return None if time.take("pts") is None else time.integer64("pts")
 
 
 def _clock(time: Fields) -> ClockName:

@@ -8,10 +8,13 @@ from typing import Any
 
 from ..errors import Truncated, WireError
 
-LARGEST = 2**63 - 1
+LARGEST = 2**53 - 1
+"""Of counters and ids: what a reader whose numbers are doubles still tells apart."""
+INT64_LOW, INT64_HIGH = -(2**63), 2**63 - 1
 REMEDY = "The sender does not speak this protocol, or the message was damaged."
 SHOWN_CHARACTERS = 60
-LONGEST_KEY = 64
+LONGEST_NAME = 64
+NAMES = f"names of up to {LONGEST_NAME} printable characters"
 
 
 class Fields:
@@ -50,8 +53,19 @@ class Fields:
             raise wrong(self.path(name), "a string", value)
         return value
 
+    def name(self, name: str) -> str:
+        """A string that ends up on terminals and as a key in tables."""
+        value = self.text(name)
+        if not _is_name(value):
+            raise wrong(self.path(name), NAMES, value)
+        return value
+
     def integer(self, name: str, low: int = 0, high: int = LARGEST) -> int:
         return integer(self.take(name), self.path(name), low, high)
+
+    def integer64(self, name: str) -> int:
+        """An integer of 64 bits: times."""
+        return self.integer(name, INT64_LOW, INT64_HIGH)
 
     def number(self, name: str) -> float:
         return number(self.take(name), self.path(name))
@@ -103,8 +117,8 @@ class Fields:
     def _names(self) -> list[str]:
         """All keys, which end up on terminals: drop reasons, stages, kinds."""
         for name in self._value:
-            if not name.isprintable() or len(name) > LONGEST_KEY:
-                raise wrong(self.where, f"names of up to {LONGEST_KEY} printable characters", name)
+            if not _is_name(name):
+                raise wrong(self.where, NAMES, name)
         return list(self._value)
 
     def _exactly(self, name: str, count: int) -> list[Any]:
@@ -112,6 +126,10 @@ class Fields:
         if len(values) < count:
             raise refused(self.path(name), f"{count} items", f"{len(values)} items")
         return values
+
+
+def _is_name(value: str) -> bool:
+    return 0 < len(value) <= LONGEST_NAME and value.isprintable()
 
 
 def integer(value: object, where: str, low: int, high: int) -> int:
@@ -144,6 +162,6 @@ def shown(value: object) -> str:
     """A value from a stranger, short and on one line. Arrays and objects may be of any depth."""
     if isinstance(value, dict | list):
         return "an object" if isinstance(value, dict) else "an array"
-    if isinstance(value, int) and not -LARGEST <= value <= LARGEST:
+    if isinstance(value, int) and not INT64_LOW <= value <= INT64_HIGH:
         return "a number of more than 64 bits"
     return repr(value[:SHOWN_CHARACTERS] if isinstance(value, str | bytes) else value)

@@ -79,6 +79,9 @@ def _row(item: Fields, height: int, width: int) -> _Row:
     if state not in STATES:
         raise wrong(item.path("state"), f"one of {', '.join(STATES)}", state)
     origin, crop = _crop(item.inner("mask"), height, width)
+    if item.take("label") is not None:
+        item.text("label")
+    item.integer("area")  # derived from the mask, but a number it must be
     return _Row(
         box=(x, y, x + w, y + h),
         score=item.number("score"),

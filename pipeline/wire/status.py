@@ -98,8 +98,8 @@ def status_of(fields: Fields, stream: str) -> Status:
     fps, totals = fields.inner("fps"), fields.inner("totals")
     return Status(
         stream=stream,
-        state=fields.text("state"),
-        utc_ns=fields.integer("utc_ns"),
+        state=fields.name("state"),
+        utc_ns=fields.integer64("utc_ns"),
         epoch=fields.integer("epoch") if fields.has("epoch") else None,
         seq=fields.integer("seq") if fields.has("seq") else None,
         reconnects=fields.integer("reconnects"),
