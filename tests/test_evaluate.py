@@ -11,19 +11,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from pipeline.errors import CheckpointMismatch, ConfigError
+from pipeline.errors import CheckpointMismatch
+from pipeline.masks import encode
+from stages.judging.mask_score import Finding, Scoring, Thing
 from stages.learning.coco import Annotation, CocoPictures
 from stages.learning.evaluate import (
     Example,
+    Spent,
     coco_examples,
     evaluate,
-    main,
-    open_nano,
+    judge,
+    open_segmenter,
     scene_examples,
-    table,
 )
 from stages.learning.scenes import scene
-from stages.learning.scoring import Scoring
 from stages.networks.checkpoint import Metadata, save
 from stages.networks.segmenter import Batch, Crop, Found, Placement
 from stages.networks.solov2.nano import Solov2Nano
@@ -111,14 +112,41 @@ def test_nothing_found_is_zero_and_nothing_to_find_is_no_number() -> None:
     assert (found.instances, found.ap, found.ap50) == (1, 0.0, 0.0)
     assert absent.instances == 0
     assert np.isnan(absent.ap)
-    assert table("nothing", [found, absent]).row_count == 2
 
 
 def test_findings_count_in_their_own_picture_only() -> None:
+    mask = encode(truth(0, 5, 5, 20).mask.view(np.bool_))
     scoring = Scoring(("a",))
-    scoring.add((60, 80), [truth(0, 5, 5, 20)], [], [], [])
-    scoring.add((60, 80), [], [0.9], [0], [box(5, 5, 20)])
+    scoring.add((60, 80), [Thing(0, mask)], [])
+    scoring.add((60, 80), [], [Finding(0, mask, 0.9)])
     assert scoring.scores()[0].ap50 == 0
+
+
+def test_all_classes_sizes_and_boxes_are_scored() -> None:
+    # b, found with a hole, has the right box: its box scores 1, its mask IoU is 800 / 900
+    x, y, bits = box(40, 10, 30)
+    bits[10:20, 10:20] = False
+    oracle = Oracle(("a", "b", "c"), [([0.9, 0.4], [0, 1], [box(5, 5, 20), (x, y, bits)])])
+    scoring = judge(oracle, [example(truth(0, 5, 5, 20), truth(1, 40, 10, 30))])
+    whole = scoring.overall()
+    assert (whole.name, whole.instances) == ("all", 2)
+    assert whole.box["AP"] == pytest.approx(1)
+    assert whole.mask["AP"] == pytest.approx((1 + 0.8) / 2)
+    assert whole.mask["APsmall"] == pytest.approx(0.9)
+    assert np.isnan(whole.mask["APlarge"])
+    assert whole.figures()["mask.AP75"] == pytest.approx(1)
+    assert [curve.name for curve in scoring.curves()] == ["a", "b"]
+    assert scoring.curves()[0].precision.min() == pytest.approx(1)
+
+
+def test_the_time_of_each_part_is_taken() -> None:
+    oracle = Oracle(("a",), [([], [], [])] * 3)
+    spent = Spent()
+    judge(oracle, [example()] * 3, spent=spent)
+    assert len(spent.seconds) == 3
+    assert set(spent.median_ms()) == {"prepare", "network", "collect"}
+    assert spent.frames_per_s() > 0
+    assert Spent().frames_per_s() == 0
 
 
 def test_a_coco_file_is_scored_by_its_own_masks(tmp_path: Path) -> None:
@@ -155,22 +183,13 @@ def test_a_scene_is_scored_by_its_truth() -> None:
     assert scores[0].instances == 0
 
 
-def test_the_command_shows_a_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_weights_are_opened_at_another_size(tmp_path: Path) -> None:
     weights = tmp_path / "nano.safetensors"
     torch.manual_seed(0)
     save(weights, Solov2Nano().state_dict(), Metadata(network="solov2-nano"))
-    assert open_nano(weights, size=(128, 64)).classes == ("person", "shape")
+    segmenter = open_segmenter(weights, size=(128, 64))
+    assert segmenter.classes == ("person", "shape")
+    assert segmenter.prepare([np.zeros((90, 160, 3), np.uint8)]).pixels.shape[1:3] == (64, 128)
     save(tmp_path / "other.safetensors", {"a": torch.zeros(1)}, Metadata())
-    with pytest.raises(CheckpointMismatch, match=r"1 unexpected"):
-        open_nano(tmp_path / "other.safetensors")
-    arguments = ["scene", "crossing?size=128x72&fps=2", "--weights", str(weights)]
-    with pytest.raises(SystemExit) as info:
-        main([*arguments, "--size", "128x64"])
-    assert info.value.code == 0
-    shown = capsys.readouterr().out
-    assert "solov2-nano on crossing" in " ".join(shown.split())
-    assert "shape" in shown
-    with pytest.raises(SystemExit) as info:
-        main(["scene", "nowhere", "--weights", str(weights)])
-    assert info.value.code == ConfigError.exit_code
-    assert "one of the scenes demo" in capsys.readouterr().err
+    with pytest.raises(CheckpointMismatch):
+        open_segmenter(tmp_path / "other.safetensors")

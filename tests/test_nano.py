@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from stages.learning.evaluate import evaluate, open_nano, scene_examples
+from stages.learning.evaluate import evaluate, open_segmenter, scene_examples
 from stages.learning.scenes import scene
 from stages.networks.checkpoint import load
 from stages.networks.solov2.nano import NANO, Solov2Nano
@@ -94,6 +94,6 @@ def test_the_bundled_weights_say_what_they_are() -> None:
 def test_the_bundled_weights_see_the_demo() -> None:
     demo = scene("demo")
     examples = scene_examples(demo, NANO.classes, every=demo.frames // 5)
-    person, shape = evaluate(open_nano(BUNDLED), examples)
+    person, shape = evaluate(open_segmenter(BUNDLED), examples)
     assert person.instances == 0
     assert shape.ap50 > 0.8

@@ -1,32 +1,34 @@
-"""Mask AP of a network: ``python -m stages.learning.evaluate coco|scene … --weights FILE``."""
+"""How good a segmenter is on pictures whose truth is known, and how long each part of it takes."""
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated
+from statistics import median
 
 import numpy as np
 import torch
-import typer
-from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+from numpy.typing import NDArray
 
-from pipeline.errors import CheckpointMismatch, StreamError
-from stages.learning.augment import LEAST_AREA_PX
-from stages.learning.coco import Annotation, CocoPictures
-from stages.learning.moving import Scene
-from stages.learning.sample import Picture
-from stages.learning.scenes import scene_of
-from stages.learning.scoring import ClassScore, Scoring
+from pipeline.masks import Masks, encode
+from stages.judging.mask_score import ClassScore, Finding, Scoring, Thing
+from stages.networks import make_segmenter
 from stages.networks.checkpoint import load
-from stages.networks.segmenter import Segmenter
-from stages.networks.solov2.model import Solov2Segmenter
-from stages.networks.solov2.nano import NANO, Solov2Nano
+from stages.networks.download import Report, nobody
+from stages.networks.loading import load_network, locate
+from stages.networks.segmenter import Found, Segmenter
+from stages.networks.solov2.spec import Spec
 from stages.networks.thresholds import Thresholds
+
+from .augment import LEAST_AREA_PX
+from .coco import Annotation, CocoPictures
+from .moving import Scene
+from .sample import Picture
 
 AP_THRESHOLDS = Thresholds(score=0.02, filter=0.02)
 """AP ranks everything that is found, so nothing likely may be left out."""
+
+PARTS = ("prepare", "network", "collect")
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +37,45 @@ class Example:
 
     picture: Picture
     truths: Sequence[Annotation]
+
+
+@dataclass
+class Spent:
+    """What each picture cost, s: ``seconds`` has a row of ``PARTS`` a picture."""
+
+    seconds: list[tuple[float, ...]] = field(default_factory=list)
+
+    def median_ms(self) -> dict[str, float]:
+        """The median of each part, ms. The first picture, which warms up, does not count."""
+        steady = self.seconds[1:] or self.seconds
+        columns = zip(*steady, strict=True)
+        return {part: 1e3 * median(column) for part, column in zip(PARTS, columns, strict=False)}
+
+    def frames_per_s(self) -> float:
+        """Pictures a second, one by one, the first left out; 0 when there were none."""
+        steady = self.seconds[1:] or self.seconds
+        return len(steady) / sum(map(sum, steady)) if steady else 0.0
+
+
+def open_segmenter(
+    weights: Path | str,
+    *,
+    size: tuple[int, int] | None = None,
+    thresholds: Thresholds = AP_THRESHOLDS,
+    device: torch.device | str = "cpu",
+    report: Report = nobody,
+) -> Segmenter:
+    """The network that some weights (file, address, alias) belong to, with these weights.
+
+    ``size``: long and short side of its canvas, px, where the network lets one choose.
+    ``report`` is called while something is fetched.
+
+    :raises StreamError: when the weights cannot be had or belong to no network.
+    """
+    network = load_network(load(locate(str(weights), report)))
+    if size is not None and isinstance(network.spec, Spec):
+        network.spec = replace(network.spec, long_px=size[0], short_px=size[1])
+    return make_segmenter(network, thresholds, device=device)
 
 
 def coco_examples(pictures: CocoPictures) -> Iterator[Example]:
@@ -62,122 +103,55 @@ def scene_examples(scene: Scene, classes: Sequence[str], every: int = 5) -> Iter
 def evaluate(
     segmenter: Segmenter, examples: Iterable[Example], device: torch.device | str = "cpu"
 ) -> list[ClassScore]:
-    """Mask AP of each of the segmenter's classes; its thresholds should let unlikely ones pass.
+    """Mask and box AP of each of the segmenter's classes, in their order.
 
-    ``device``: where the segmenter expects the pixels. Pictures go through it one by one.
+    Its thresholds should let unlikely ones pass (``AP_THRESHOLDS``). ``device``: where the
+    segmenter expects the pixels. Pictures go through it one by one.
     """
+    return judge(segmenter, examples, device=device).scores()
+
+
+def judge(
+    segmenter: Segmenter,
+    examples: Iterable[Example],
+    *,
+    device: torch.device | str = "cpu",
+    spent: Spent | None = None,
+) -> Scoring:
+    """What the segmenter found beside the truth, ready to be scored; ``spent`` is added to."""
     scoring = Scoring(segmenter.classes)
     for example in examples:
-        batch = segmenter.prepare([example.picture])
-        with torch.inference_mode():
-            tensors = segmenter.detect(batch.pixels.to(device), batch.placements)
-        on_host = {name: tensor.cpu() for name, tensor in tensors.items()}
-        found = segmenter.collect(on_host, batch.placements)[0]
+        found, seconds = _found(segmenter, example.picture, device)
+        if spent is not None:
+            spent.seconds.append(seconds)
         height, width = example.picture.shape[:2]
-        scoring.add(
-            (height, width), example.truths, found.scores.tolist(), found.classes.tolist(),
-            found.crops,
-        )  # fmt: skip
-    return scoring.scores()
+        truths = (_thing(truth) for truth in example.truths)
+        scoring.add((height, width), truths, findings(found, height, width))
+    return scoring
 
 
-def open_nano(
-    weights: Path,
-    *,
-    size: tuple[int, int] = (NANO.long_px, NANO.short_px),
-    thresholds: Thresholds = AP_THRESHOLDS,
-    device: str = "cpu",
-) -> Solov2Segmenter:
-    """The small network with the weights of a file, at ``size`` (long, short side, px).
-
-    :raises CheckpointMismatch: when the file holds another network.
-    :raises WeightsError: when it cannot be read.
-    """
-    checkpoint = load(weights)
-    network = Solov2Nano()
-    keys = network.load_state_dict(checkpoint.tensors, strict=False)
-    missing = [key for key in keys.missing_keys if not key.endswith("num_batches_tracked")]
-    if missing or keys.unexpected_keys:
-        raise CheckpointMismatch(
-            where=str(weights),
-            wanted=f"weights of {NANO.name}",
-            got=f"{len(missing)} keys missing, {len(keys.unexpected_keys)} unexpected",
-            remedy="Give a file that the training wrote.",
-        )
-    spec = replace(NANO, long_px=size[0], short_px=size[1])
-    return Solov2Segmenter(network.eval(), spec, spec.classes, thresholds, device=device)
+def _found(
+    segmenter: Segmenter, picture: NDArray[np.uint8], device: torch.device | str
+) -> tuple[Found, tuple[float, ...]]:
+    """What is in one picture, and the seconds of each of ``PARTS``."""
+    times = [time.perf_counter()]
+    batch = segmenter.prepare([picture])
+    times.append(time.perf_counter())
+    with torch.inference_mode():
+        tensors = segmenter.detect(batch.pixels.to(device), batch.placements)
+    on_host = {name: tensor.cpu() for name, tensor in tensors.items()}  # waits for the device
+    times.append(time.perf_counter())
+    found = segmenter.collect(on_host, batch.placements)[0]
+    times.append(time.perf_counter())
+    return found, tuple(np.diff(times).tolist())
 
 
-def table(title: str, scores: Sequence[ClassScore]) -> Table:
-    """The scores in percent, as shown on a terminal."""
-    result = Table("class", "instances", "mask AP", "AP50", title=title)
-    for one in scores:
-        percent = (f"{100 * value:.1f}" if one.instances else "–" for value in (one.ap, one.ap50))
-        result.add_row(one.name, str(one.instances), *percent)
-    return result
+def findings(found: Found, height: int, width: int) -> Iterator[Finding]:
+    """What was found in a picture of that size, for scoring."""
+    masks = Masks.from_crops(height, width, found.crops)
+    for row, (score, label) in enumerate(zip(found.scores, found.classes, strict=True)):
+        yield Finding(int(label), masks.to_coco(row), float(score))
 
 
-app = typer.Typer(add_completion=False, help="Mask AP (COCO) of solov2-nano.")
-WeightsOption = Annotated[Path, typer.Option("--weights", help="A safetensors file.")]
-SizeOption = Annotated[str, typer.Option("--size", help="Long x short side of the canvas, px.")]
-DeviceOption = Annotated[str, typer.Option("--device", help="cpu, cuda, cuda:1, …")]
-
-
-@app.command("coco")
-def evaluate_coco(
-    annotations: Annotated[Path, typer.Argument(help="A COCO instance file.")],
-    folder: Annotated[Path, typer.Argument(help="What its file names are relative to.")],
-    weights: WeightsOption,
-    size: SizeOption = f"{NANO.long_px}x{NANO.short_px}",
-    device: DeviceOption = "cpu",
-) -> None:
-    """On annotated pictures."""
-    segmenter = _open(weights, size, device)
-    pictures = CocoPictures(annotations, folder, segmenter.classes)
-    _show(annotations.name, segmenter, coco_examples(pictures), len(pictures), device)
-
-
-@app.command("scene")
-def evaluate_scene(
-    address: Annotated[str, typer.Argument(help="NAME[?size=640x360&fps=25&seed=0]")],
-    weights: WeightsOption,
-    size: SizeOption = f"{NANO.long_px}x{NANO.short_px}",
-    device: DeviceOption = "cpu",
-    every: Annotated[int, typer.Option(min=1, help="Take one frame in so many.")] = 5,
-) -> None:
-    """On a synthetic scene."""
-    segmenter, scene = _open(weights, size, device), scene_of(address)
-    count = len(range(0, scene.frames, every))
-    _show(address, segmenter, scene_examples(scene, segmenter.classes, every), count, device)
-
-
-def _open(weights: Path, size: str, device: str) -> Solov2Segmenter:
-    try:
-        long_px, short_px = (int(side) for side in size.split("x"))
-    except ValueError as error:
-        raise typer.BadParameter(f"wanted two sides such as 544x320, got {size}") from error
-    return open_nano(weights, size=(long_px, short_px), device=device)
-
-
-def _show(
-    title: str, segmenter: Segmenter, examples: Iterator[Example], count: int, device: str
-) -> None:
-    shown = track(examples, "evaluating", total=count, console=Console(stderr=True))
-    scores = evaluate(segmenter, shown, device)
-    Console().print(table(f"{segmenter.name} on {title}, {count} pictures", scores))
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Run the command line, ``sys.argv``'s unless given; ends with ``SystemExit``.
-
-    A failure that we know is one line on stderr and an exit code.
-    """
-    try:
-        app(arguments)
-    except StreamError as error:
-        typer.echo(str(error), err=True)
-        raise SystemExit(error.exit_code) from error
-
-
-if __name__ == "__main__":
-    main()
+def _thing(truth: Annotation) -> Thing:
+    return Thing(truth.label, encode(truth.mask.view(np.bool_)), truth.is_crowd)

@@ -1,0 +1,1 @@
+"""The command ``evaluate``: masks, tracks, and the whole program, against the truth."""
