@@ -15,6 +15,7 @@ from pipeline import masks
 from pipeline.errors import WireError
 from pipeline.frame import Frame, Model
 from pipeline.wire import (
+    Listener,
     Status,
     Totals,
     Welcome,
@@ -52,6 +53,8 @@ STATUS = Status(
     model=Model("tiny", "sha256:ab12", ("person", "shape")),
     pictures="tcp://127.0.0.1:5556",
     streams=("gate-2", "yard"),
+    delivery="tcp://127.0.0.1:5557",
+    lossless=(Listener("indexer", "here", 12),),
 )
 
 
@@ -70,9 +73,10 @@ def test_the_bytes_of_a_status_and_a_welcome_are_a_promise() -> None:
     name, made = encode_status(STATUS, publisher=PUBLISHER, pseq=17)
     assert name == b"v1/gate-2/status/"
     assert made == (GOLDEN / "status.json").read_bytes()
-    welcome = encode_welcome(Welcome(PUBLISHER, "tcp://127.0.0.1:5556"))
+    said = Welcome(PUBLISHER, "tcp://127.0.0.1:5556", "tcp://127.0.0.1:5557")
+    welcome = encode_welcome(said)
     assert welcome == (GOLDEN / "welcome.txt").read_bytes()
-    assert decode_welcome(welcome) == Welcome(PUBLISHER, "tcp://127.0.0.1:5556")
+    assert decode_welcome(welcome) == said
 
 
 def test_a_header_is_one_line_of_ascii() -> None:

@@ -12,8 +12,9 @@ from .decoding import (
     open_envelope,
     unpack,
 )
+from .delivery import DELIVERY_MODES, DeliveryMode, Position
 from .encoding import encode, encode_body, encode_header
-from .status import Status, Totals, Welcome, encode_status, encode_welcome
+from .status import Listener, Status, Totals, Welcome, encode_status, encode_welcome
 from .topics import (
     FRAME_KINDS,
     PICTURES,
@@ -28,15 +29,19 @@ from .topics import (
 )
 
 __all__ = [
+    "DELIVERY_MODES",
     "FRAME_KINDS",
     "PICTURES",
     "RECORDS",
     "VERSION",
     "WELCOME",
+    "DeliveryMode",
     "Envelope",
     "FrameKind",
     "Kind",
+    "Listener",
     "Message",
+    "Position",
     "Status",
     "Totals",
     "Welcome",

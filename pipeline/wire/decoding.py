@@ -103,14 +103,18 @@ def decode_welcome(part: bytes) -> Welcome:
     """
     if not part.startswith(WELCOME):
         raise wrong("welcome", f"a part that begins with {WELCOME.decode()}", part)
-    fields = _parse(part.removeprefix(WELCOME))
+    fields = parse_header(part.removeprefix(WELCOME))
     if fields.text("kind") != "welcome":
         raise wrong("header.kind", "welcome", fields.text("kind"))
-    return Welcome(fields.name("publisher"), fields.text("pictures"))
+    delivery = fields.text("delivery") if fields.has("delivery") else ""
+    return Welcome(fields.name("publisher"), fields.text("pictures"), delivery)
 
 
-def _parse(header: bytes) -> Fields:
-    """A header as JSON of this protocol's version."""
+def parse_header(header: bytes) -> Fields:
+    """A header as JSON of this protocol's version.
+
+    :raises WireError: when it is none.
+    """
     if len(header) > LARGEST_HEADER_BYTES:
         raise refused("header", f"up to {LARGEST_HEADER_BYTES} bytes", f"{len(header)} bytes")
     try:
@@ -133,7 +137,7 @@ def _parse(header: bytes) -> Fields:
 
 
 def _envelope(header: bytes) -> Envelope:
-    fields = _parse(header)
+    fields = parse_header(header)
     text = fields.text("kind")
     kind: Kind | None = next((kind for kind in get_args(Kind) if kind == text), None)
     if kind is None:

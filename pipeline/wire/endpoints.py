@@ -50,6 +50,12 @@ class Endpoint:
         next_port = self.port + 1 if 0 < self.port < LARGEST_PORT else 0
         return replace(self, port=next_port)
 
+    def for_delivery(self) -> "Endpoint":
+        """Where the delivery socket is when nobody says: two ports on, the path with .delivery."""
+        if self.port is None:
+            return replace(self, place=f"{self.place}.delivery")
+        return self.for_pictures().for_pictures()
+
     def seen_through(self, records: "Endpoint") -> "Endpoint":
         """This announced address as it is from where ``records`` is the way to the same publisher.
 

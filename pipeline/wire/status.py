@@ -1,7 +1,7 @@
 """What a publisher says of itself: a status each second, a welcome to each connection."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from ..frame import Model
 from .encoding import dump
@@ -10,6 +10,7 @@ from .topics import VERSION, WELCOME, check_stream, topic
 
 MOST_CLASSES = 65_536
 MOST_STREAMS = 4_096
+MOST_LISTENERS = 100
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,20 @@ class Totals:
 
 
 @dataclass(frozen=True)
+class Listener:
+    """A lossless subscriber as its publisher sees it.
+
+    ``state``: expected, here, away, given_up, done. ``unacknowledged``: messages that are kept for
+    it. ``lost``: messages that it should have had and that were not kept.
+    """
+
+    name: str
+    state: str
+    unacknowledged: int = 0
+    lost: int = 0
+
+
+@dataclass(frozen=True)
 class Status:
     """How one stream is doing.
 
@@ -31,7 +46,8 @@ class Status:
     status. ``age_ms``: p50 and p95 of the time from capture to publishing, None without frames.
     ``messages``: published by kind, that is the next ``pseq`` of each. ``model``: with all its
     class names. ``pictures``: the endpoint of the kinds ``annotated`` and ``image``. ``streams``:
-    all streams of the publisher.
+    all streams of the publisher. ``delivery``: the endpoint of the delivery socket, empty where
+    there is none. ``lossless``: the subscribers for whom every message is kept.
     """
 
     stream: str
@@ -49,14 +65,17 @@ class Status:
     model: Model | None = None
     pictures: str = ""
     streams: tuple[str, ...] = ()
+    delivery: str = ""
+    lossless: tuple[Listener, ...] = ()
 
 
 @dataclass(frozen=True)
 class Welcome:
-    """The first thing that a new connection hears: who publishes, and where the pictures are."""
+    """The first thing that a new connection hears: who publishes, and where the rest is."""
 
     publisher: str
     pictures: str
+    delivery: str = ""
 
 
 def encode_status(status: Status, *, publisher: str, pseq: int) -> list[bytes]:
@@ -86,6 +105,8 @@ def encode_status(status: Status, *, publisher: str, pseq: int) -> list[bytes]:
         "classes": None if model is None else list(model.classes),
         "pictures": status.pictures,
         "streams": list(status.streams),
+        "delivery": status.delivery,
+        "lossless": [asdict(listener) for listener in status.lossless],
     }
     return [topic(status.stream, "status"), dump(fields, status.stream).encode("ascii")]
 
@@ -114,6 +135,23 @@ def status_of(fields: Fields, stream: str) -> Status:
         model=_model(fields),
         pictures=fields.text("pictures"),
         streams=_streams(fields),
+        delivery=fields.text("delivery") if fields.has("delivery") else "",
+        lossless=_listeners(fields),
+    )
+
+
+def _listeners(fields: Fields) -> tuple[Listener, ...]:
+    if not fields.has("lossless"):
+        return ()
+    each = [Fields(item, "lossless") for item in fields.items("lossless", MOST_LISTENERS)]
+    return tuple(
+        Listener(
+            listener.name("name"),
+            listener.name("state"),
+            listener.integer("unacknowledged"),
+            listener.integer("lost"),
+        )
+        for listener in each
     )
 
 
@@ -146,5 +184,6 @@ def encode_welcome(welcome: Welcome) -> bytes:
         "kind": "welcome",
         "publisher": welcome.publisher,
         "pictures": welcome.pictures,
+        "delivery": welcome.delivery,
     }
     return WELCOME + dump(fields, "welcome").encode("ascii")
