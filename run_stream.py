@@ -141,12 +141,16 @@ def execute(config: Path | None, overrides: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     from pipeline.config import load  # noqa: PLC0415  (--help and watch need neither torch nor av)
     from pipeline.summary import ProgressLine, print_summary  # noqa: PLC0415
-    from stages.assembly import ProgramSettings, assemble  # noqa: PLC0415
-    from stages.networks.weights_cli import download_progress  # noqa: PLC0415
+    from stages.program import ProgramSettings, check  # noqa: PLC0415
 
     console = Console(stderr=True)
     log_to(console)
     settings = load(ProgramSettings, config, overrides)
+    check(settings)
+    # they bring torch, which takes seconds: mistakes are told before
+    from stages.assembly import assemble  # noqa: PLC0415
+    from stages.networks.weights_cli import download_progress  # noqa: PLC0415
+
     with download_progress(console) as download:
         program = assemble(settings, download)
 
@@ -217,7 +221,7 @@ def show_config(
     """Show every configuration key, its value and its meaning, as Markdown."""
     from pipeline.config import load  # noqa: PLC0415  (as in execute)
     from pipeline.config_page import page  # noqa: PLC0415
-    from stages.assembly import ProgramSettings  # noqa: PLC0415
+    from stages.program import ProgramSettings  # noqa: PLC0415
 
     print(page(load(ProgramSettings, config, changes or [])), end="")
 

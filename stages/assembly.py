@@ -7,20 +7,17 @@ from pathlib import Path
 import torch
 
 from pipeline.clock import Clock, SystemClock
-from pipeline.config import Settings
 from pipeline.demand import Demand
 from pipeline.device import Lane, open_lane, usable_cores
-from pipeline.errors import ConfigError, Mistake, StreamError
+from pipeline.errors import StreamError
 from pipeline.frame import Model
 from pipeline.metrics import Metrics
 from pipeline.report import Failures
 from pipeline.stage import Stage
-from pipeline.supervisor import RunSettings, Supervisor
-from pipeline.tally import StreamCounts
-from pipeline.wire import Totals
+from pipeline.supervisor import Supervisor
 
-from .annotate import AnnotateSettings, AnnotateStage
-from .decode import Decode, DecodeSettings
+from .annotate import AnnotateStage
+from .decode import Decode
 from .networks import make_segmenter
 from .networks.checkpoint import load as load_checkpoint
 from .networks.download import Report as DownloadReport
@@ -28,61 +25,14 @@ from .networks.download import nobody
 from .networks.loading import load_network, locate
 from .networks.segmenter import Segmenter
 from .networks.thresholds import Thresholds
-from .publish import PublishSettings, PublishStage
-from .publishing.tally import SourceFacts
-from .record import RecordSettings, RecordStage
+from .program import Program, ProgramSettings, facts_from, sources_of
+from .publish import PublishStage
+from .record import RecordStage
 from .segment import SegmentSettings, SegmentStage
-from .sources.address import SourceSpec, parse_sources
-from .track import TrackConfig, TrackStage
+from .sources.address import SourceSpec
+from .track import TrackStage
 
-
-class MetricsSettings(Settings):
-    """Prometheus metrics on the loopback interface."""
-
-    port: int | None = None
-    """Port to answer scrapes on, 0 for any free one; no metrics are served without it."""
-
-
-class ProgramSettings(Settings):
-    """Everything that can be configured, a table for each room."""
-
-    sources: tuple[str, ...] = ()
-    """What to read: files, folders, addresses, webcams, synthetic scenes; name=SOURCE names it."""
-    run: RunSettings = RunSettings()
-    decode: DecodeSettings = DecodeSettings()
-    segment: SegmentSettings = SegmentSettings()
-    track: TrackConfig = TrackConfig()
-    annotate: AnnotateSettings = AnnotateSettings()
-    record: RecordSettings = RecordSettings()
-    publish: PublishSettings = PublishSettings()
-    metrics: MetricsSettings = MetricsSettings()
-
-
-@dataclass(frozen=True, eq=False)
-class Program:
-    """A run that is ready to start. ``publish`` and ``record`` are None when they are off."""
-
-    settings: ProgramSettings
-    supervisor: Supervisor
-    metrics: Metrics
-    model: Model
-    device: torch.device
-    publish: PublishStage | None
-    record: RecordStage | None
-
-    def introduction(self) -> str:
-        """What is about to run, for people: a line for the network and for each outlet."""
-        lines = [f"{self.model.name} ({self.model.weights[:19]}) on {self.device}"]
-        if self.publish:
-            records, pictures = self.publish.endpoint, self.publish.pictures_endpoint
-            lines.append(f"publishing on {records}, pictures on {pictures}")
-        if self.record:
-            lines.append(f"recording to {self.settings.record.directory}")
-        return "\n".join(lines)
-
-    def files(self) -> list[Path]:
-        """The files written so far."""
-        return self.record.files if self.record else []
+__all__ = ["Program", "ProgramSettings", "assemble", "load_segmenter"]
 
 
 @dataclass(eq=False)
@@ -102,7 +52,7 @@ def assemble(
     :raises StreamError: for whatever of it fails; nothing is left bound.
     """
     clock = clock or SystemClock()
-    specs = _specs(settings)
+    specs = sources_of(settings)
     sources = [Decode(spec, settings.decode, clock=clock) for spec in specs]
     lane = open_lane(settings.segment.device)
     segmenter, model = load_segmenter(settings.segment, lane, report)
@@ -116,9 +66,8 @@ def assemble(
     supervisor = Supervisor(
         sources, stages, settings.run, clock=clock, metrics=metrics, failures=failures
     )
-    return Program(
-        settings, supervisor, metrics, model, lane.device, outlets.publish, outlets.record
-    )
+    does = f"{model.name} ({model.weights[:19]}) on {lane.device}"
+    return Program(settings, supervisor, metrics, does, outlets.publish, outlets.record)
 
 
 def load_segmenter(
@@ -153,16 +102,6 @@ def load_segmenter(
     return segmenter, model
 
 
-def _specs(settings: ProgramSettings) -> list[SourceSpec]:
-    if not settings.sources:
-        raise ConfigError(
-            "run",
-            [Mistake("sources", "at least one source", "none")],
-            "Name a file, folder, address, webcam or synthetic:demo; see run --help",
-        )
-    return parse_sources(settings.sources)
-
-
 def _outlets(
     settings: ProgramSettings,
     specs: list[SourceSpec],
@@ -179,7 +118,7 @@ def _outlets(
             demand=demand,
             clock=clock,
             streams=names,
-            facts=lambda stream: _facts(metrics, stream),
+            facts=facts_from(metrics),
         )
     if settings.record.enabled:
         outlets.record = _recorder(settings, specs, failures, demand, outlets.publish)
@@ -208,10 +147,3 @@ def _recorder(
         if publish:
             publish.close()
         raise
-
-
-def _facts(metrics: Metrics, stream: str) -> SourceFacts:
-    counts = metrics.tally.streams().get(stream, StreamCounts())
-    state = "" if counts.state == "running" else counts.state
-    totals = Totals(counts.captured, counts.published, counts.dropped)
-    return SourceFacts(state, counts.reconnects, totals)

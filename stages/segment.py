@@ -6,19 +6,21 @@ never waits for a next frame while it owes a result.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from pydantic import Field
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Settings
-from pipeline.device import DeviceName, Flight, Lane
 from pipeline.frame import Frame, Image, Instances, Model
 from pipeline.masks import Masks
 from pipeline.picture import to_bgr
 from pipeline.stage import Inbox
-from stages.networks.segmenter import Batch, Found, Segmenter
+
+if TYPE_CHECKING:  # so that mistakes in the settings are told before torch is loaded
+    from pipeline.device import Flight, Lane
+    from stages.networks.segmenter import Batch, Found, Segmenter
 
 
 class SegmentSettings(Settings):
@@ -30,7 +32,7 @@ class SegmentSettings(Settings):
     """A file, an http(s) address, or an alias of `weights list`."""
     classes: tuple[str, ...] | None = None
     """Class names in the order of the network's outputs; by default the checkpoint's own."""
-    device: DeviceName = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute: auto takes a CUDA device when there is one."""
     precision: Literal["float32", "float16"] = "float32"
     """Arithmetic of the network on a CUDA device; scores are always float32."""
@@ -59,8 +61,8 @@ class _Airborne:
     """A batch under way, and the frames that wait for it."""
 
     frames: Sequence[Frame]
-    batch: Batch
-    flight: Flight
+    batch: "Batch"
+    flight: "Flight"
 
 
 class SegmentStage:
@@ -75,9 +77,9 @@ class SegmentStage:
         self,
         settings: SegmentSettings,
         *,
-        segmenter: Segmenter,
+        segmenter: "Segmenter",
         model: Model,
-        lane: Lane,
+        lane: "Lane",
         clock: Clock | None = None,
     ) -> None:
         self._settings = settings
@@ -143,7 +145,7 @@ def _image(frame: Frame) -> Image:
     return frame.image
 
 
-def _instances(found: Found, image: Image) -> Instances:
+def _instances(found: "Found", image: Image) -> Instances:
     masks = Masks.from_crops(image.height, image.width, found.crops)
     return Instances.detected(
         masks, found.scores.astype(np.float32), found.classes.astype(np.int32)

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import replace
+from importlib import import_module
 
 from pipeline.frame import Frame
 from pipeline.stage import Inbox
@@ -27,6 +28,7 @@ class TrackStage:
     name = "track"
 
     def __init__(self, settings: TrackConfig) -> None:
+        import_module("scipy.optimize")  # now, so that the first frame does not wait for it
         self._settings = settings
         self._epochs: OrderedDict[tuple[str, int], _Epoch] = OrderedDict()
 

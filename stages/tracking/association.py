@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
 from pipeline.masks import Bits, Masks
 
@@ -45,6 +44,9 @@ def _hungarian(likeness: NDArray[np.floating], least: float) -> Pairs:
     gated = np.where(likeness >= least, likeness, 0.0)
     if not gated.any():
         return []
+    # A second to load, and nobody who only reads the settings needs it; see TrackStage
+    from scipy.optimize import linear_sum_assignment  # noqa: PLC0415
+
     rows, columns = linear_sum_assignment(gated, maximize=True)
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return [(i, j) for i, j in pairs if gated[i, j] > 0.0]

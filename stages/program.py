@@ -1,0 +1,126 @@
+"""What can be configured, and a run that is ready to start. Loads no torch.
+
+So that a mistake in the settings is told at once, and a recording is played without a network.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field
+
+from pipeline.clock import SystemClock
+from pipeline.config import Settings
+from pipeline.errors import ConfigError, Mistake, SourceUnavailable
+from pipeline.metrics import Metrics
+from pipeline.supervisor import RunSettings, Supervisor
+from pipeline.tally import StreamCounts
+from pipeline.wire import Totals
+
+from .annotate import AnnotateSettings
+from .decode import Decode, DecodeSettings
+from .publish import PublishSettings, PublishStage
+from .publishing.tally import SourceFacts
+from .record import RecordSettings, RecordStage
+from .segment import SegmentSettings
+from .sources.address import SourceSpec, parse_sources
+from .track import TrackConfig
+
+
+class MetricsSettings(Settings):
+    """Prometheus metrics and health on the loopback interface."""
+
+    port: int | None = Field(default=None, ge=0, le=65_535)
+    """Port that answers /metrics, /healthz and /readyz, 0 for any free one; none without it."""
+
+
+class ProgramSettings(Settings):
+    """Everything that can be configured, a table for each room."""
+
+    sources: tuple[str, ...] = ()
+    """What to read: files, folders, addresses, webcams, synthetic scenes; name=SOURCE names it."""
+    run: RunSettings = RunSettings()
+    decode: DecodeSettings = DecodeSettings()
+    segment: SegmentSettings = SegmentSettings()
+    track: TrackConfig = TrackConfig()
+    annotate: AnnotateSettings = AnnotateSettings()
+    record: RecordSettings = RecordSettings()
+    publish: PublishSettings = PublishSettings()
+    metrics: MetricsSettings = MetricsSettings()
+
+
+@dataclass(frozen=True, eq=False)
+class Program:
+    """A run that is ready to start. ``publish`` and ``record`` are None when they are off.
+
+    ``does``: what is about to run, in a line for people.
+    """
+
+    settings: ProgramSettings
+    supervisor: Supervisor
+    metrics: Metrics
+    does: str
+    publish: PublishStage | None
+    record: RecordStage | None = None
+
+    def introduction(self) -> str:
+        """What is about to run, for people: a line for the network and for each outlet."""
+        lines = [self.does]
+        if self.publish:
+            records, pictures = self.publish.endpoint, self.publish.pictures_endpoint
+            lines.append(f"publishing on {records}, pictures on {pictures}")
+        if self.record:
+            lines.append(f"recording to {self.settings.record.directory}")
+        return "\n".join(lines)
+
+    def files(self) -> list[Path]:
+        """The files written so far."""
+        return self.record.files if self.record else []
+
+
+def sources_of(settings: ProgramSettings) -> list[SourceSpec]:
+    """The streams that are to be read, each with a name of its own.
+
+    :raises ConfigError: when there are none, or something is no source.
+    :raises SourceUnavailable: when all are files and not one is there; else the others can run.
+    """
+    if not settings.sources:
+        raise ConfigError(
+            "run",
+            [Mistake("sources", "at least one source", "none")],
+            "Name a file, folder, address, webcam or synthetic:demo; see run --help",
+        )
+    specs = parse_sources(settings.sources)
+    if all(_is_missing(spec) for spec in specs):
+        raise SourceUnavailable(
+            where=", ".join(spec.shown for spec in specs),
+            wanted="a readable file",
+            got="No such file or directory",
+            remedy="Check the path and its permissions",
+        )
+    return specs
+
+
+def check(settings: ProgramSettings) -> None:
+    """Find what can be found wrong with the sources before anything is loaded or opened.
+
+    :raises StreamError: as ``sources_of``, and for a synthetic scene that does not exist.
+    """
+    for spec in sources_of(settings):
+        Decode(spec, settings.decode, clock=SystemClock())
+
+
+def facts_from(metrics: Metrics) -> Callable[[str], SourceFacts]:
+    """What the counts of a run say of a stream, for its status. From any thread."""
+
+    def facts(stream: str) -> SourceFacts:
+        counts = metrics.tally.streams().get(stream, StreamCounts())
+        state = "" if counts.state == "running" else counts.state
+        totals = Totals(counts.captured, counts.published, counts.dropped)
+        return SourceFacts(state, counts.reconnects, totals)
+
+    return facts
+
+
+def _is_missing(spec: SourceSpec) -> bool:
+    return bool(spec.paths) and not any(path.exists() for path in spec.paths)
