@@ -1,7 +1,8 @@
-"""The two bound sockets of a publisher: records on one, pictures on the other.
+"""The bound sockets of a publisher: records on one, pictures on another, delivery on a third.
 
 A backlog of pictures then never delays a record. XPUB drops for a subscriber that does not keep up
-and never waits for one; it also says who subscribes to what, which goes into the Demand.
+and never waits for one; it also says who subscribes to what, which goes into the Demand. What is
+said on the third one is for ``delivery``.
 """
 
 import errno
@@ -13,12 +14,15 @@ import zmq
 from pipeline.demand import Demand
 from pipeline.errors import EndpointError
 from pipeline.wire import PICTURES, RECORDS, Kind, Welcome, encode_welcome
+from pipeline.wire.delivery import MOST_CREDIT
 from pipeline.wire.endpoints import Endpoint, parse_endpoint
 
 HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2_000, 6_000
 LARGEST_SUBSCRIPTION_BYTES = 4_096
 """Whoever sends more is cut off. libzmq keeps subscriptions in a tree, a byte a level, and walks it
 recursively: one of 10 MB overflows the stack."""
+ROUTER_WAITING = 4 * MOST_CREDIT
+"""Messages and statuses that wait for one subscriber; no more messages than this are under way."""
 MOST_HEARD = 2_000
 """Messages that one ``listen`` takes at most, so that a flood of rubbish cannot hold up frames."""
 
@@ -31,7 +35,10 @@ REASONS = {
 
 
 class Outlet:
-    """Two bound XPUB sockets. After construction they belong to the one thread that calls.
+    """Two bound XPUB sockets and a ROUTER. They belong to the one thread that calls.
+
+    ``records``, ``pictures``, ``delivery``: where they are bound. ``router``: the third one, which
+    raises when it cannot send.
 
     :raises EndpointError: when an endpoint is bad, in use, or reaches beyond this machine
         without ``insecure``.
@@ -46,18 +53,22 @@ class Outlet:
         demand: Demand,
         insecure: bool,
         waiting: tuple[int, int],
+        delivery: str = "",
     ) -> None:
         self._demand = demand
         self._context = zmq.Context()
+        self._bound: list[zmq.Socket[bytes]] = []
         self._sockets: dict[Kind, zmq.Socket[bytes]] = {}
         self._subscriptions: dict[Kind, set[bytes]] = {"meta": set(), "annotated": set()}
         self.rubbish = 0
         try:
             wanted = _checked(records, "publish.endpoint", insecure)
-            self.records = self._open(RECORDS, wanted, "publish.endpoint", waiting[0])
+            sock, self.records = self._open(zmq.XPUB, wanted, "publish.endpoint", waiting[0])
+            self._sockets |= dict.fromkeys(RECORDS, sock)
             self.pictures = self._open_pictures(wanted, pictures, insecure, waiting[1])
-            welcome = encode_welcome(Welcome(publisher, str(self.pictures)))
-            self._sockets["meta"].set(zmq.XPUB_WELCOME_MSG, welcome)
+            self.delivery = self._open_delivery(wanted, delivery, insecure)
+            said = Welcome(publisher, str(self.pictures), str(self.delivery))
+            self._sockets["meta"].set(zmq.XPUB_WELCOME_MSG, encode_welcome(said))
         except BaseException:
             self.close(linger_s=0)
             raise
@@ -72,8 +83,8 @@ class Outlet:
         return self._hear("meta", RECORDS)
 
     def close(self, linger_s: float) -> None:
-        """Close both sockets, giving what is under way ``linger_s`` to leave."""
-        for sock in set(self._sockets.values()):
+        """Close the sockets, giving what is under way ``linger_s`` to leave."""
+        for sock in self._bound:
             sock.close(linger=round(linger_s * 1000))
         self._demand.clear((*RECORDS, *PICTURES))
         self._context.term()
@@ -81,26 +92,43 @@ class Outlet:
     def _open_pictures(
         self, records: Endpoint, pictures: str, insecure: bool, waiting: int
     ) -> Endpoint:
-        if pictures:
-            wanted = _checked(pictures, "publish.pictures", insecure)
-            return self._open(PICTURES, wanted, "publish.pictures", waiting)
-        wanted = records.for_pictures()
-        try:
-            return self._open(PICTURES, wanted, "publish.pictures", waiting)
-        except EndpointError:
-            if wanted.port is None:
-                raise
-        # Nobody asked for the next port; subscribers are told which one it became.
-        free = Endpoint("tcp", wanted.place, 0)
-        return self._open(PICTURES, free, "publish.pictures", waiting)
+        where = "publish.pictures"
+        wanted = _checked(pictures, where, insecure) if pictures else records.for_pictures()
+        sock, at = self._open_beside(zmq.XPUB, wanted, where, waiting, asked=bool(pictures))
+        self._sockets |= dict.fromkeys(PICTURES, sock)
+        return at
 
-    def _open(self, kinds: Sequence[Kind], wanted: Endpoint, where: str, waiting: int) -> Endpoint:
-        sock: zmq.Socket[bytes] = self._context.socket(zmq.XPUB)
+    def _open_delivery(self, records: Endpoint, delivery: str, insecure: bool) -> Endpoint:
+        where = "publish.delivery"
+        wanted = _checked(delivery, where, insecure) if delivery else records.for_delivery()
+        self.router, at = self._open_beside(
+            zmq.ROUTER, wanted, where, ROUTER_WAITING, asked=bool(delivery)
+        )
+        return at
+
+    def _open_beside(
+        self, kind: int, wanted: Endpoint, where: str, waiting: int, *, asked: bool
+    ) -> "tuple[zmq.Socket[bytes], Endpoint]":
+        try:
+            return self._open(kind, wanted, where, waiting)
+        except EndpointError:
+            if asked or wanted.port is None:
+                raise
+        # Nobody asked for this port; subscribers are told which one it became.
+        return self._open(kind, Endpoint("tcp", wanted.place, 0), where, waiting)
+
+    def _open(
+        self, kind: int, wanted: Endpoint, where: str, waiting: int
+    ) -> "tuple[zmq.Socket[bytes], Endpoint]":
+        sock: zmq.Socket[bytes] = self._context.socket(kind)
         sock.linger = 0
         sock.sndhwm = waiting
         sock.set(zmq.MAXMSGSIZE, LARGEST_SUBSCRIPTION_BYTES)
-        # Every subscription is reported, also the second of a kind: see _hear.
-        sock.set(zmq.XPUB_VERBOSE, 1)
+        if kind == zmq.XPUB:
+            # Every subscription is reported, also the second of a kind: see _hear.
+            sock.set(zmq.XPUB_VERBOSE, 1)
+        else:
+            sock.set(zmq.ROUTER_MANDATORY, 1)
         sock.set(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
         sock.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         sock.set(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
@@ -110,8 +138,8 @@ class Outlet:
         except EndpointError:
             sock.close()
             raise
-        self._sockets |= dict.fromkeys(kinds, sock)
-        return parse_endpoint(sock.getsockopt_string(zmq.LAST_ENDPOINT), where)
+        self._bound.append(sock)
+        return sock, parse_endpoint(sock.getsockopt_string(zmq.LAST_ENDPOINT), where)
 
     def _hear(self, socket_of: Kind, kinds: Sequence[Kind]) -> bool:
         """Drain what subscribers sent.
