@@ -143,7 +143,7 @@ def integer(value: object, where: str, low: int, high: int) -> int:
 def number(value: object, where: str) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise wrong(where, "a number", value)
-    if not abs(value) < LARGEST:
+    if not abs(value) < 2**63:
         raise wrong(where, "a finite number", value)
     return float(value)
 
