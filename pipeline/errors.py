@@ -8,8 +8,9 @@ StreamError
 ├─ DeviceError            a device that is not there
 ├─ CheckpointMismatch     missing, unexpected and wrong-shaped keys · UnsafeCheckpoint
 ├─ WeightsError           an alias, download or file that cannot be had
-├─ EndpointError          an address that cannot be bound or reached
+├─ EndpointError          an address that cannot be bound or reached · AccessError: a locked one
 ├─ RecordError            a file that cannot be written
+├─ TrainingError          a training that cannot go on
 ├─ WireError              UnsupportedVersion · Truncated
 └─ ChannelClosed          the other side of a hand-over is gone
 
@@ -129,10 +130,20 @@ class EndpointError(StreamError):
     exit_code = 7
 
 
+class AccessError(EndpointError):
+    """A key that is missing, wrong or not allowed, or that others can read."""
+
+
 class RecordError(StreamError):
     """A recording that cannot be written any further."""
 
     exit_code = 8
+
+
+class TrainingError(StreamError):
+    """A training that cannot go on: a loss that is no number, a disk that is full."""
+
+    exit_code = 10
 
 
 class WireError(StreamError, ValueError):
