@@ -1,0 +1,151 @@
+"""The MOTS text format: a line an instance, ``frame id class height width counts``.
+
+``id`` is class · 1000 + number of the instance, so a class has room for 1000 of them. Class 10 of
+a ground truth is a region that does not count. The masks of a frame do not overlap.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pycocotools import mask as coco
+
+from pipeline.errors import SourceError, SourceUnavailable
+from pipeline.masks import RLE, Masks, run_lengths
+
+INSTANCES_A_CLASS = 1000
+IGNORED = 10
+LARGEST = 2**31
+FIELDS = ("frame", "id", "class", "height", "width")
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An instance in a frame: who it is, the number of its class, its mask."""
+
+    identity: int
+    category: int
+    mask: RLE
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of a file: ``seen`` in ``frame``, which counts from 0."""
+
+    frame: int
+    seen: Seen
+
+    def __str__(self) -> str:
+        height, width = self.seen.mask["size"]
+        counts = self.seen.mask["counts"]
+        text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+        who = f"{self.seen.identity} {self.seen.category}"
+        return f"{self.frame} {who} {height} {width} {text}"
+
+
+def read(path: Path) -> dict[int, list[Seen]]:
+    """The instances of a file, by frame.
+
+    :raises SourceError: naming the file, the line and what is wrong with it.
+    """
+    frames: dict[int, list[Seen]] = {}
+    for number, line in _lines(path):
+        there = frames.setdefault(line.frame, [])
+        who = line.seen
+        if who.category != IGNORED and any(one.identity == who.identity for one in there):
+            raise refused(path, number, "each id once a frame", f"{who.identity} again")
+        if there and there[0].mask["size"] != who.mask["size"]:
+            raise refused(path, number, "one picture size a frame", str(who.mask["size"]))
+        there.append(who)
+    return frames
+
+
+def check_apart(path: Path, frames: dict[int, list[Seen]]) -> None:
+    """See that the masks of a frame do not overlap, as the format demands.
+
+    :raises SourceError: naming the file, the frame and the two.
+    """
+    for frame, seen in frames.items():
+        taken: RLE | None = None
+        for one in seen:
+            if taken is not None and coco.area(coco.merge([taken, one.mask], intersect=True)):
+                raise SourceError(
+                    where=f"{path}: frame {frame}",
+                    wanted="masks that do not overlap",
+                    got=f"instance {one.identity} over another",
+                    remedy="Give each pixel to one instance, as the MOTS format demands.",
+                )
+            taken = one.mask if taken is None else coco.merge([taken, one.mask])
+
+
+def parted(masks: Masks, scores: NDArray[np.float32]) -> Masks:
+    """The same masks, each pixel left to the surest only; a mask may end up empty."""
+    owner = np.full((masks.height, masks.width), -1, np.int32)
+    windows = [
+        owner[y : y + crop.shape[0], x : x + crop.shape[1]]
+        for (x, y), crop in zip(masks.origins.tolist(), masks.crops, strict=True)
+    ]
+    for row in np.argsort(scores, kind="stable"):
+        windows[row][masks.crops[row]] = row
+    crops = [
+        (x, y, window == row)
+        for row, ((x, y), window) in enumerate(zip(masks.origins.tolist(), windows, strict=True))
+    ]
+    return Masks.from_crops(masks.height, masks.width, crops)
+
+
+def refused(path: Path, number: int, wanted: str, got: str) -> SourceError:
+    """The error of a line that cannot be used: which one, what was wanted, what is there."""
+    return SourceError(
+        where=f"{path}: line {number}",
+        wanted=wanted,
+        got=got,
+        remedy="Correct the line, or write the file again.",
+    )
+
+
+def unreadable(path: Path, error: OSError) -> SourceError:
+    """The error of a file that cannot be read."""
+    return SourceUnavailable(
+        where=str(path),
+        wanted="a readable file",
+        got=error.strerror or str(error),
+        remedy="Give the path of a file that is there.",
+    )
+
+
+def _lines(path: Path) -> Iterator[tuple[int, Line]]:
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip():
+            yield number, _parsed(path, number, line)
+
+
+def _parsed(path: Path, number: int, line: bytes) -> Line:
+    parts = line.split()
+    if len(parts) != 6:
+        wanted = "six fields: frame id class height width counts"
+        raise refused(path, number, wanted, f"{len(parts)}")
+    values = []
+    for name, part in zip(FIELDS, parts, strict=False):
+        if not part.isdigit() or int(part) >= LARGEST:
+            wanted = f"a whole number as {name}"
+            raise refused(path, number, wanted, repr(part.decode(errors="replace")))
+        values.append(int(part))
+    frame, identity, category, height, width = values
+    if not _fills(parts[5], height * width):
+        raise refused(path, number, f"runs that fill {height}x{width} px", "others")
+    return Line(frame, Seen(identity, category, RLE(size=[height, width], counts=parts[5])))
+
+
+def _fills(counts: bytes, pixels: int) -> bool:
+    """Whether ``counts`` are runs of a picture of so many px: pycocotools checks nothing."""
+    if any(not 48 <= byte < 112 for byte in counts) or (counts[-1] - 48) & 0x20:
+        return False
+    runs = run_lengths(counts)
+    return bool(runs.min() >= 0) and int(runs.sum()) == pixels
