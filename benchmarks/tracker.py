@@ -2,11 +2,10 @@
 
     python benchmarks/tracker.py [--hota]
 
-Prints JSON lines. HOTA needs TrackEval (``pip install trackeval``) and the shared media.
+Prints JSON lines. HOTA needs TrackEval and the shared media.
 """
 
 import argparse
-import importlib.util
 import json
 import sys
 import time
@@ -20,6 +19,7 @@ sys.path[:0] = [str(ROOT)]  # run as a script, from anywhere
 
 from pipeline.frame import Instances  # noqa: E402  (needs the path)
 from pipeline.masks import Bits, Masks  # noqa: E402
+from stages.judging.track_score import TrackJudge  # noqa: E402
 from stages.track import MaskTracker, TrackConfig  # noqa: E402
 
 TRACKING = ROOT.parent / "shared" / "media" / "tracking"
@@ -86,18 +86,17 @@ def ellipse(width: int, height: int) -> Bits:
 
 
 def accuracy() -> None:
-    if importlib.util.find_spec("trackeval") is None:
-        report({"hota": None, "why": "TrackEval is not installed: pip install trackeval"})
-        return
     if not TRACKING.is_dir():
         report({"hota": None, "why": f"there is no {TRACKING}"})
         return
     from benchmarks import tracking_score as scoring  # noqa: PLC0415  (needs what was checked)
 
-    for name, moments in scoring.load(TRACKING).items():
-        best = scoring.score(moments, scoring.ceiling(moments))["hota"]
-        got = scoring.score(moments, scoring.track(moments, TrackConfig()))
-        report({"set": name, **got, "hota_ceiling": best})
+    judge, truth = TrackJudge(), scoring.load_truth(TRACKING)
+    for name, detected in scoring.load_sets(TRACKING).items():
+        best = scoring.figures(judge, scoring.raws(judge, truth, scoring.ceiling(detected)))
+        got = scoring.figures(judge, scoring.raws(judge, truth, scoring.ours(detected)))
+        shown = {figure: round(value, 4) for figure, value in got.items()}
+        report({"set": name, **shown, "HOTA_ceiling": round(best["HOTA"], 4)})
 
 
 if __name__ == "__main__":
