@@ -1,0 +1,180 @@
+/** All that a subscriber knows of a publisher: accounts, statuses, and whether it has ended. */
+
+import { Account } from "./accounts.js";
+
+/** @import {KindStatistics} from "./accounts.js" */
+/** @import {Envelope} from "./decoding.js" */
+/** @import {Model, Status} from "./status.js" */
+/** @import {FrameKind} from "./topics.js" */
+
+/**
+ * All that a subscriber counted. `rejected`: messages that were none of this protocol. `restarts`:
+ * how often another publisher took over.
+ * @typedef {{kinds: KindStatistics[], rejected: number, restarts: number}} Statistics
+ */
+
+/** How long messages may still come after the publisher said that a stream has ended: pictures
+ * have another way than records. */
+const GRACE_MS = 1_000;
+const OVER = ["ended", "failed"];
+
+export class Books {
+  /** @type {Map<string, {stream: string, kind: FrameKind, account: Account}>} */
+  #accounts = new Map();
+  /** @type {Map<string, Status>} */
+  #statuses = new Map();
+  /** @type {Map<string, number>} */
+  #overMs = new Map();
+  #publisher = "";
+  #restarts = 0;
+  #rejected = 0;
+  #streams;
+  #kinds;
+
+  /**
+   * @param {readonly string[] | null} streams
+   * @param {readonly FrameKind[]} kinds
+   */
+  constructor(streams, kinds) {
+    this.#streams = streams;
+    this.#kinds = kinds;
+  }
+
+  /**
+   * A frame's message came.
+   *
+   * @param {Envelope} envelope
+   * @param {FrameKind} kind
+   * @param {{session: number, skipped: number}} [request]
+   * @throws {import("./errors.js").WireError} when its counters are missing
+   */
+  enter(envelope, kind, request) {
+    if (kind === "meta" || request !== undefined) this.#notePublisher(envelope.publisher);
+    this.#account(envelope.stream, kind).enter(envelope, request);
+  }
+
+  /**
+   * A status came.
+   * @param {Status} status
+   * @param {string} publisher
+   * @param {number} nowMs
+   */
+  note(status, publisher, nowMs) {
+    this.#notePublisher(publisher);
+    this.#statuses.set(status.stream, status);
+    if (!OVER.includes(status.state)) this.#overMs.delete(status.stream);
+    else if (!this.#overMs.has(status.stream)) this.#overMs.set(status.stream, nowMs);
+  }
+
+  /** @param {Envelope} envelope */
+  skipped({ stream, kind }) {
+    if (kind !== "status") this.#account(stream, kind).skipped++;
+  }
+
+  /** @param {Envelope} envelope */
+  delivered({ stream, kind }) {
+    if (kind !== "status") this.#account(stream, kind).delivered++;
+  }
+
+  /** Count a message that is none of this protocol; all of them so far. */
+  rejected() {
+    return ++this.#rejected;
+  }
+
+  /** The last status of each stream, from the publisher that is there now. */
+  statuses() {
+    return new Map(this.#statuses);
+  }
+
+  /**
+   * `model` with all its class names, once a status has told them.
+   * @param {string} stream
+   * @param {Model} model
+   */
+  model(stream, model) {
+    const known = this.#statuses.get(stream)?.model ?? null;
+    const same = known !== null && known.name === model.name && known.weights === model.weights;
+    return same ? known : model;
+  }
+
+  /** @returns {Statistics} */
+  statistics() {
+    const kinds = [...this.#accounts.values()].map(({ stream, kind, account }) => {
+      return { stream, kind, ...account.statistics() };
+    });
+    return { kinds, rejected: this.#rejected, restarts: this.#restarts };
+  }
+
+  /**
+   * If every wanted stream has ended and its last messages are here, or lost for sure.
+   * @param {number} nowMs
+   */
+  allOver(nowMs) {
+    const names = this.#streams?.length ? this.#streams : this.#known();
+    if (names.length === 0 || !names.every((name) => this.#isOver(name, nowMs))) return false;
+    this.closeAccounts();
+    return true;
+  }
+
+  /** What was published and did not come until now will not come. */
+  closeAccounts() {
+    for (const { stream, kind, account } of this.#accounts.values()) {
+      account.end(this.#publisher, this.#messages(stream, kind));
+    }
+  }
+
+  #known() {
+    const told = [...this.#statuses.values()].flatMap((status) => status.streams);
+    return [...new Set([...told, ...this.#statuses.keys()])];
+  }
+
+  /**
+   * @param {string} stream
+   * @param {number} nowMs
+   */
+  #isOver(stream, nowMs) {
+    const since = this.#overMs.get(stream);
+    if (since === undefined) return false;
+    return nowMs - since >= GRACE_MS || this.#kinds.every((kind) => this.#isComplete(stream, kind));
+  }
+
+  /**
+   * @param {string} stream
+   * @param {FrameKind} kind
+   */
+  #isComplete(stream, kind) {
+    const account = this.#accounts.get(`${stream}/${kind}`)?.account;
+    const messages = this.#messages(stream, kind);
+    if (account === undefined || account.publisher !== this.#publisher) return messages === 0;
+    return account.nextPseq >= messages;
+  }
+
+  /**
+   * @param {string} stream
+   * @param {FrameKind} kind
+   */
+  #messages(stream, kind) {
+    return this.#statuses.get(stream)?.messages[kind] ?? 0;
+  }
+
+  /** @param {string} publisher */
+  #notePublisher(publisher) {
+    if (this.#publisher !== "" && publisher !== this.#publisher) {
+      this.#restarts++;
+      this.#statuses.clear();
+      this.#overMs.clear();
+    }
+    this.#publisher = publisher;
+  }
+
+  /**
+   * @param {string} stream
+   * @param {FrameKind} kind
+   */
+  #account(stream, kind) {
+    const key = `${stream}/${kind}`;
+    const known = this.#accounts.get(key) ?? { stream, kind, account: new Account() };
+    this.#accounts.set(key, known);
+    return known.account;
+  }
+}

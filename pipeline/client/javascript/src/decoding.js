@@ -1,0 +1,300 @@
+/** Bytes as a message, strictly: whatever comes from a socket either is one or throws WireError.
+ * Fields and parts that this version does not know are ignored. Sizes are bounded before anything
+ * is allocated, so that a short message cannot ask for much memory. */
+
+import { Truncated, UnsupportedVersion } from "./errors.js";
+import { Fields, REMEDY, refused, shown, wrong } from "./fields.js";
+import { LONGEST_SIDE_PX, MOST_INSTANCES, instancesOf } from "./instances.js";
+import { parseJson } from "./json.js";
+import { statusOf } from "./status.js";
+import { KINDS, PICTURES, VERSION, WELCOME, checkStream, topic } from "./topics.js";
+
+/** @import {Instance} from "./instances.js" */
+/** @import {Model, Status} from "./status.js" */
+/** @import {FrameKind, Kind} from "./topics.js" */
+
+/**
+ * What every header has: enough to route a message and to account for it.
+ * @typedef {{kind: Kind, publisher: string, stream: string, pseq: number, fields: Fields}} Envelope
+ */
+/** @typedef {"rtcp" | "arrival" | "media"} ClockName */
+/**
+ * @typedef {object} Time
+ * @property {bigint | null} pts in units of `timeBase` seconds
+ * @property {[number, number]} timeBase numerator, denominator
+ * @property {number | null} mediaS `pts` in seconds, for reading
+ * @property {bigint} capturedUtcNs since 1970-01-01 UTC, by `clock`
+ * @property {ClockName} clock
+ * @property {Record<string, number>} stagesMs how long each stage held the frame
+ */
+/** The source's picture. `sampleAspect`: width and height of one pixel as shown.
+ * @typedef {{width: number, height: number, sampleAspect: [number, number]}} Image */
+/** @typedef {{format: "jpeg", width: number, height: number, data: Buffer}} Picture */
+/**
+ * One frame of one stream.
+ *
+ * @typedef {object} FrameMessage
+ * @property {FrameKind} kind
+ * @property {string} publisher a new UUID for each run of the publisher
+ * @property {string} stream
+ * @property {number} pseq number of the message of this publisher, stream and kind
+ * @property {Buffer} header as it came, with the fields that this version does not know
+ * @property {number} epoch
+ * @property {number} seq number of the captured frame in its epoch
+ * @property {Record<string, number>} dropped frames of this epoch that were not published, by reason
+ * @property {Time} time
+ * @property {Image | null} image what boxes and masks refer to
+ * @property {Model | null} model with the class names that are known so far
+ * @property {Instance[] | null} instances null: the frame was not segmented
+ * @property {number[]} ended ids of tracks that ended with this frame
+ * @property {Picture | null} picture the JPEG file, with the kinds annotated and image
+ */
+/**
+ * @typedef {object} StatusMessage
+ * @property {"status"} kind
+ * @property {string} publisher
+ * @property {string} stream
+ * @property {number} pseq
+ * @property {Buffer} header
+ * @property {Status} status
+ */
+/** @typedef {FrameMessage | StatusMessage} Message */
+/** The endpoints are empty where there is no such socket.
+ * @typedef {{publisher: string, pictures: string, delivery: string}} Welcome */
+
+const LARGEST_HEADER_BYTES = 16 * 2 ** 20;
+/** @type {readonly ClockName[]} */
+const CLOCKS = ["rtcp", "arrival", "media"];
+
+/**
+ * A message from its parts: topic, header and, for pictures, the JPEG file.
+ *
+ * @param {readonly Buffer[]} parts
+ * @returns {Message}
+ * @throws {UnsupportedVersion} for a header of another protocol version
+ * @throws {Truncated} when a part or a field is missing
+ * @throws {import("./errors.js").WireError} for anything else that is no message of this protocol
+ */
+export function decode(parts) {
+  return unpack(openEnvelope(parts), parts);
+}
+
+/**
+ * A message from its header alone, such as a line of a recording. Pictures stay empty.
+ *
+ * @param {Buffer} header
+ * @returns {Message}
+ * @throws {import("./errors.js").WireError} as `decode`
+ */
+export function decodeHeader(header) {
+  return messageOf(envelopeOf(header), header, null);
+}
+
+/**
+ * Check a message's outside: parts, version, kind, stream, and that topic and header agree.
+ *
+ * @param {readonly Buffer[]} parts
+ * @returns {Envelope}
+ */
+export function openEnvelope(parts) {
+  if (parts.length < 2) throw missing(`message of ${parts.length} parts`, "a topic and a header");
+  const envelope = envelopeOf(parts[1]);
+  const named = topic(envelope.stream, envelope.kind);
+  if (!parts[0].equals(Buffer.from(named))) {
+    throw wrong("topic", `the topic ${shown(named)}`, parts[0].toString("latin1"));
+  }
+  if (isPicture(envelope.kind) && parts.length < 3) {
+    throw missing(`message of kind ${envelope.kind}`, "a picture as the third part");
+  }
+  return envelope;
+}
+
+/**
+ * The rest of a message whose envelope was opened.
+ *
+ * @param {Envelope} envelope
+ * @param {readonly Buffer[]} parts
+ * @returns {Message}
+ */
+export function unpack(envelope, parts) {
+  const jpeg = isPicture(envelope.kind) ? parts[2] : null;
+  if (jpeg !== null && !(jpeg[0] === 0xff && jpeg[1] === 0xd8)) {
+    throw refused("picture", "a JPEG file", `${jpeg.length} bytes that are none`);
+  }
+  return messageOf(envelope, parts[1], jpeg);
+}
+
+/**
+ * A publisher's welcome.
+ *
+ * @param {Buffer} part
+ * @returns {Welcome}
+ */
+export function decodeWelcome(part) {
+  if (!isWelcome(part)) {
+    throw wrong("welcome", `a part that begins with ${WELCOME}`, part.toString("latin1"));
+  }
+  const fields = parseHeader(part.subarray(WELCOME.length));
+  const kind = fields.text("kind");
+  if (kind !== "welcome") throw wrong("header.kind", "welcome", kind);
+  const delivery = fields.has("delivery") ? fields.text("delivery") : "";
+  return { publisher: fields.name("publisher"), pictures: fields.text("pictures"), delivery };
+}
+
+/** @param {Buffer} part */
+export function isWelcome(part) {
+  return part.subarray(0, WELCOME.length).equals(Buffer.from(WELCOME));
+}
+
+/**
+ * A JSON object of this protocol's version.
+ * @param {Buffer} header
+ */
+export function parseHeader(header) {
+  const fields = new Fields(parseLine(header), "header");
+  const version = fields.take("v");
+  if (version === VERSION) return fields;
+  throw new UnsupportedVersion({
+    where: "header",
+    wanted: `protocol version ${VERSION}`,
+    got: shown(version),
+    remedy: "Install the client that belongs to the publisher.",
+  });
+}
+
+/** @param {Buffer} header */
+function parseLine(header) {
+  if (header.length > LARGEST_HEADER_BYTES) {
+    throw refused("header", `up to ${LARGEST_HEADER_BYTES} bytes`, `${header.length} bytes`);
+  }
+  const text = header.toString("latin1"); // a character a byte, also what is not ASCII
+  try {
+    if (/[^\x00-\x7f]/.test(text)) throw new SyntaxError("it has other bytes");
+    if (/[\n\r]/.test(text)) throw new SyntaxError("it has several lines");
+    return parseJson(text);
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    const got = `${header.length} bytes that are none: ${error.message}`;
+    throw refused("header", "JSON in one line of ASCII", got);
+  }
+}
+
+/** @param {Buffer} header @returns {Envelope} */
+function envelopeOf(header) {
+  const fields = parseHeader(header);
+  const text = fields.text("kind");
+  const kind = KINDS.find((name) => name === text);
+  if (kind === undefined) throw wrong("header.kind", `one of ${KINDS.join(", ")}`, text);
+  const stream = fields.text("stream");
+  checkStream(stream);
+  const publisher = fields.name("publisher");
+  return { kind, publisher, stream, pseq: fields.integer("pseq"), fields };
+}
+
+/**
+ * @param {Envelope} envelope
+ * @param {Buffer} header
+ * @param {Buffer | null} jpeg
+ * @returns {Message}
+ */
+function messageOf({ kind, publisher, stream, pseq, fields }, header, jpeg) {
+  if (kind === "status") {
+    return { kind, publisher, stream, pseq, header, status: statusOf(fields, stream) };
+  }
+  const image = imageOf(fields);
+  const instances = instancesOf(fields, image);
+  return {
+    kind,
+    publisher,
+    stream,
+    pseq,
+    header,
+    epoch: fields.integer("epoch"),
+    seq: fields.integer("seq"),
+    dropped: fields.counts("dropped"),
+    time: timeOf(fields.inner("time")),
+    image,
+    model: modelOf(fields, instances ?? []),
+    instances,
+    ended: fields.integers("ended", MOST_INSTANCES),
+    picture: jpeg === null ? null : pictureOf(fields.inner("picture"), jpeg, image),
+  };
+}
+
+/** @param {Fields} time @returns {Time} */
+function timeOf(time) {
+  if (time.take("media_s") !== null) time.number("media_s"); // for people, but a number it must be
+  const pts = time.take("pts") === null ? null : time.integer64("pts");
+  const timeBase = time.pair("time_base", 1);
+  const text = time.text("clock");
+  const clock = CLOCKS.find((name) => name === text);
+  if (clock === undefined) throw wrong(time.path("clock"), `one of ${CLOCKS.join(", ")}`, text);
+  return {
+    pts,
+    timeBase,
+    mediaS: pts === null ? null : (Number(pts) * timeBase[0]) / timeBase[1],
+    capturedUtcNs: time.integer64("captured_utc_ns"),
+    clock,
+    stagesMs: time.numbers("stages_ms"),
+  };
+}
+
+/** @param {Fields} fields @returns {Image | null} */
+function imageOf(fields) {
+  if (fields.take("image") === null) return null;
+  const image = fields.inner("image");
+  return {
+    width: image.integer("width", 1, LONGEST_SIDE_PX),
+    height: image.integer("height", 1, LONGEST_SIDE_PX),
+    sampleAspect: image.has("sar") ? image.pair("sar", 1) : [1, 1],
+  };
+}
+
+/**
+ * The model of a header. Of its class names those that the instances mention, else "".
+ *
+ * @param {Fields} fields
+ * @param {Instance[]} instances
+ * @returns {Model | null}
+ */
+function modelOf(fields, instances) {
+  if (fields.take("model") === null) return null;
+  const model = fields.inner("model");
+  /** @type {string[]} */
+  const classes = [];
+  for (const instance of instances) {
+    if (instance.label !== null) classes[instance.class] = instance.label;
+  }
+  return {
+    name: model.text("name"),
+    weights: model.text("weights"),
+    classes: Array.from(classes, (name) => name ?? ""),
+  };
+}
+
+/**
+ * @param {Fields} picture
+ * @param {Buffer} data
+ * @param {Image | null} image
+ * @returns {Picture}
+ */
+function pictureOf(picture, data, image) {
+  if (image === null) throw wrong("header.image", "an object", null);
+  const format = picture.text("format");
+  if (format !== "jpeg") throw wrong(picture.path("format"), "jpeg", format);
+  const width = picture.integer("width", 1, LONGEST_SIDE_PX);
+  return { format, width, height: picture.integer("height", 1, LONGEST_SIDE_PX), data };
+}
+
+/** @param {Kind} kind @returns {kind is "annotated" | "image"} */
+function isPicture(kind) {
+  return /** @type {readonly Kind[]} */ (PICTURES).includes(kind);
+}
+
+/**
+ * @param {string} where
+ * @param {string} wanted
+ */
+function missing(where, wanted) {
+  return new Truncated({ where, wanted, got: "fewer", remedy: REMEDY });
+}

@@ -1,0 +1,176 @@
+/** A subscriber's sockets: records at the endpoint that the user gave, pictures and delivery where
+ * the publisher says they are. */
+
+import { Dealer, Subscriber as Sub } from "zeromq";
+
+import { addressOf, isIpv6, parseEndpoint, seenThrough } from "./endpoints.js";
+import { EndpointError } from "./errors.js";
+import { PICTURES, WELCOME, topic } from "./topics.js";
+
+/** @import {Endpoint} from "./endpoints.js" */
+/** @import {FrameKind} from "./topics.js" */
+
+/**
+ * Keys of an encrypted connection, each of 40 characters (Z85): the publisher's public one and the
+ * subscriber's own pair.
+ * @typedef {{serverKey: string, publicKey: string, secretKey: string}} CurveKeys
+ */
+/**
+ * What to subscribe to, and how to get there. `streams` null means all that the publisher has;
+ * `pictures`, `delivery`: their endpoints, when the announced ones do not lead there.
+ *
+ * @typedef {object} Wanted
+ * @property {Endpoint} records
+ * @property {Endpoint | null} pictures
+ * @property {Endpoint | null} delivery
+ * @property {readonly string[] | null} streams
+ * @property {readonly FrameKind[]} kinds
+ * @property {CurveKeys | null} curve
+ */
+
+/** Room for bursts; reading keeps it empty. Small ones leave the backlog in kernel buffers. */
+const RECEIVE_HWM = 1_000;
+const LARGEST_PART_BYTES = 64 * 2 ** 20;
+export const HEARTBEAT_MS = 2_000;
+export const HEARTBEAT_TIMEOUT_MS = 6_000;
+const RECONNECT_MS = 200;
+/** How long the last words may take on their way when a socket is closed. */
+const LAST_WORDS_MS = 1_000;
+
+/** The two sockets that listen, connected and subscribed. */
+export class Sockets {
+  /** @type {Endpoint | null} */
+  #picturesAt = null;
+  /** @type {Set<string>} */
+  #picturesOf = new Set();
+  #wanted;
+  #kinds;
+
+  /**
+   * @param {Wanted} wanted
+   * @throws {EndpointError} when an endpoint cannot be connected to
+   */
+  constructor(wanted) {
+    this.#wanted = wanted;
+    this.#kinds = wanted.kinds.filter((kind) => PICTURES.includes(kind));
+    this.records = new Sub(optionsOf(wanted));
+    this.pictures = new Sub(optionsOf(wanted));
+    this.#subscribe();
+    try {
+      connect(this.records, wanted.records);
+      if (wanted.pictures !== null) this.#connectPictures(wanted.pictures);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Go where the pictures are said to be, and subscribe to those of new streams.
+   *
+   * @param {string} announced
+   * @param {readonly string[]} streams
+   * @throws {EndpointError} when that is no address
+   */
+  follow(announced, streams) {
+    if (this.#kinds.length === 0) return;
+    if (this.#wanted.streams === null) streams.forEach((name) => this.#subscribePictures(name));
+    if (this.#wanted.pictures !== null || announced === "") return;
+    const at = parseEndpoint(announced, "publisher's announcement of its pictures");
+    this.#connectPictures(seenThrough(at, this.#wanted.records));
+  }
+
+  close() {
+    this.records.close();
+    this.pictures.close();
+  }
+
+  /** Before connecting: a welcome is only heard by who has subscribed to it. */
+  #subscribe() {
+    this.records.subscribe(WELCOME);
+    if (this.#wanted.streams === null) this.records.subscribe("v1/");
+    for (const stream of this.#wanted.streams ?? []) {
+      this.records.subscribe(topic(stream, "status"));
+      if (this.#wanted.kinds.includes("meta")) this.records.subscribe(topic(stream, "meta"));
+      this.#subscribePictures(stream);
+    }
+  }
+
+  /** Kind by kind: a publisher encodes what is subscribed to, and nothing else.
+   * @param {string} stream */
+  #subscribePictures(stream) {
+    if (this.#picturesOf.has(stream)) return;
+    this.#picturesOf.add(stream);
+    for (const kind of this.#kinds) this.pictures.subscribe(topic(stream, kind));
+  }
+
+  /** @param {Endpoint} at */
+  #connectPictures(at) {
+    const [before, now] = [this.#picturesAt, addressOf(at)];
+    if (before !== null && addressOf(before) === now) return;
+    connect(this.pictures, at);
+    if (before !== null) this.pictures.disconnect(addressOf(before)); // it came back elsewhere
+    this.#picturesAt = at;
+  }
+}
+
+/**
+ * A socket that hears welcomes and nothing else: where the publisher is, and whether it is new.
+ * @param {Wanted} wanted
+ * @throws {EndpointError} when the endpoint cannot be connected to
+ */
+export function openWelcomes(wanted) {
+  const socket = new Sub(optionsOf(wanted));
+  socket.subscribe(WELCOME);
+  connect(socket, wanted.records);
+  return socket;
+}
+
+/**
+ * A socket that asks for what it wants.
+ * @param {Wanted} wanted
+ * @param {Endpoint} at
+ * @throws {EndpointError} when the endpoint cannot be connected to
+ */
+export function openDealer(wanted, at) {
+  const socket = new Dealer({ ...optionsOf(wanted), linger: LAST_WORDS_MS });
+  connect(socket, at);
+  return socket;
+}
+
+/** @param {Wanted} wanted */
+function optionsOf({ records, curve }) {
+  return {
+    linger: 0,
+    receiveHighWaterMark: RECEIVE_HWM,
+    maxMessageSize: LARGEST_PART_BYTES,
+    heartbeatInterval: HEARTBEAT_MS,
+    heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
+    heartbeatTimeToLive: HEARTBEAT_TIMEOUT_MS,
+    reconnectInterval: RECONNECT_MS,
+    ipv6: isIpv6(records),
+    ...(curve === null ? {} : curveOptions(curve)),
+  };
+}
+
+/** @param {CurveKeys} keys */
+function curveOptions({ serverKey, publicKey, secretKey }) {
+  return { curveServerKey: serverKey, curvePublicKey: publicKey, curveSecretKey: secretKey };
+}
+
+/**
+ * @param {Sub | Dealer} socket
+ * @param {Endpoint} endpoint
+ */
+function connect(socket, endpoint) {
+  try {
+    socket.connect(addressOf(endpoint));
+  } catch (error) {
+    throw new EndpointError({
+      where: "subscriber",
+      wanted: "an address to connect to",
+      got: `${addressOf(endpoint)}: ${error instanceof Error ? error.message : error}`,
+      remedy: "Take the endpoint that the publisher prints when it starts",
+    });
+  }
+}

@@ -1,0 +1,189 @@
+/** Subscriber: connect, filter, iterate messages, see gaps. */
+
+import { Books } from "./books.js";
+import { unpack } from "./decoding.js";
+import { addressOf, parseReachable } from "./endpoints.js";
+import { EndpointError, StreamError, WireError } from "./errors.js";
+import { Mailbox } from "./mailbox.js";
+import { Receiver } from "./receiver.js";
+import { FRAME_KINDS, checkStream } from "./topics.js";
+
+/** @import {FrameMessage} from "./decoding.js" */
+/** @import {Letter, Mode} from "./mailbox.js" */
+/** @import {CurveKeys, Wanted} from "./sockets.js" */
+/** @import {FrameKind} from "./topics.js" */
+
+/**
+ * @typedef {object} SubscriberOptions
+ * @property {readonly string[] | null} [streams] names; all by default
+ * @property {readonly FrameKind[]} [kinds] meta by default
+ * @property {Mode} [mode] `latest` (live: of each stream and kind the newest, older ones are
+ *   skipped and counted) or `all` (in order, up to `waiting` messages, then the oldest are skipped
+ *   and counted)
+ * @property {number} [waiting] 256 by default
+ * @property {boolean} [untilEnd] stop when the publisher says that all wanted streams have ended;
+ *   true by default. A publisher that vanishes says nothing and is waited for
+ * @property {number | null} [timeoutMs] longest silence, not even a status, that iterating puts up
+ *   with; for ever by default
+ * @property {string | null} [pictures] their endpoint, when the announced one cannot be reached
+ *   from here (a tunnel)
+ * @property {CurveKeys | null} [curve] keys, when the publisher asks for them
+ * @property {(error: StreamError, count: number) => void} [onRejected] told of each message that
+ *   was none of this protocol
+ */
+
+const SILENCE_CHECK_MS = 100;
+/** @type {readonly Mode[]} */
+const MODES = ["latest", "all"];
+
+/**
+ * The frames of a publisher, one for each message, for one loop to iterate:
+ *
+ *     for await (const message of new Subscriber("tcp://127.0.0.1:5555")) console.log(message.seq);
+ *
+ * It receives from construction on. Leaving the loop closes it; `take` does not.
+ */
+export class Subscriber {
+  #mailbox;
+  #books;
+  #receiver;
+  #settings;
+  #address;
+
+  /**
+   * @param {string} endpoint
+   * @param {SubscriberOptions} options
+   * @throws {EndpointError} when an endpoint is none
+   * @throws {WireError} when a stream's name is none
+   * @throws {RangeError} for an unknown mode or kind
+   */
+  constructor(endpoint, options = {}) {
+    const settings = { mode: /** @type {Mode} */ ("latest"), waiting: 256, untilEnd: true, ...options };
+    checkChoice("mode", [settings.mode], MODES);
+    const wanted = wantedOf(endpoint, options);
+    this.#settings = settings;
+    this.#address = addressOf(wanted.records);
+    this.#books = new Books(wanted.streams, wanted.kinds);
+    this.#mailbox = new Mailbox(settings.mode, settings.waiting);
+    const reject = this.#reject.bind(this);
+    this.#receiver = new Receiver(wanted, this.#mailbox, this.#books, reject, settings.untilEnd);
+  }
+
+  /**
+   * Messages until the end or `close`.
+   *
+   * @returns {AsyncGenerator<FrameMessage, void, void>}
+   * @throws {EndpointError} when the publisher was silent for `timeoutMs`
+   */
+  async *[Symbol.asyncIterator]() {
+    const patience = this.#settings.timeoutMs == null ? null : SILENCE_CHECK_MS;
+    try {
+      while (!this.ended) {
+        const message = await this.take(patience);
+        if (message === null) this.#checkSilence();
+        else yield message;
+      }
+    } finally {
+      this.close();
+    }
+  }
+
+  /**
+   * The next message; null when none came in time or none will come.
+   * @param {number | null} [timeoutMs]
+   * @returns {Promise<FrameMessage | null>}
+   */
+  async take(timeoutMs = null) {
+    await this.#receiver.settle();
+    for (;;) {
+      const letter = await this.#mailbox.take(timeoutMs);
+      const message = letter && this.#open(letter);
+      if (letter === null || message !== null) return message;
+    }
+  }
+
+  /** If nothing will come any more. */
+  get ended() {
+    return this.#mailbox.finished;
+  }
+
+  /** The last status of each wanted stream, by name. */
+  statuses() {
+    return this.#books.statuses();
+  }
+
+  /** What was received, skipped, lost and dropped so far. */
+  statistics() {
+    return this.#books.statistics();
+  }
+
+  /** Stop receiving; iterating ends after what is already here. May be called twice. */
+  close() {
+    this.#receiver.close();
+  }
+
+  /**
+   * The whole of a message; null, and counted, when the inside is damaged.
+   * @param {Letter} letter
+   * @returns {FrameMessage | null}
+   */
+  #open({ envelope, parts }) {
+    this.#books.delivered(envelope);
+    try {
+      const message = unpack(envelope, parts);
+      if (message.kind === "status") return null;
+      const model = message.model && this.#books.model(message.stream, message.model);
+      return { ...message, model };
+    } catch (error) {
+      if (!(error instanceof WireError)) throw error;
+      this.#reject(error);
+      return null;
+    }
+  }
+
+  /** @param {StreamError} error */
+  #reject(error) {
+    const count = this.#books.rejected();
+    this.#settings.onRejected?.(error, count);
+  }
+
+  #checkSilence() {
+    const silentMs = performance.now() - this.#receiver.heardMs;
+    if (this.ended || silentMs < (this.#settings.timeoutMs ?? Infinity)) return;
+    throw new EndpointError({
+      where: `subscriber to ${this.#address}`,
+      wanted: "a status at least each second",
+      got: `nothing for ${(silentMs / 1000).toFixed(1)} s`,
+      remedy: "Is the publisher running, and is this the endpoint that it printed?",
+    });
+  }
+}
+
+/**
+ * @param {string} endpoint
+ * @param {SubscriberOptions} options
+ * @returns {Wanted}
+ */
+function wantedOf(endpoint, { streams, kinds = ["meta"], pictures, curve }) {
+  checkChoice("kinds", kinds, FRAME_KINDS);
+  streams?.forEach(checkStream);
+  return {
+    records: parseReachable(endpoint, "subscriber"),
+    pictures: pictures ? parseReachable(pictures, "subscriber") : null,
+    delivery: null,
+    streams: streams ? [...streams] : null,
+    kinds: [...kinds],
+    curve: curve ?? null,
+  };
+}
+
+/**
+ * @param {string} name
+ * @param {readonly string[]} chosen
+ * @param {readonly string[]} known
+ */
+function checkChoice(name, chosen, known) {
+  const fits = Array.isArray(chosen) && chosen.length > 0;
+  if (fits && chosen.every((each) => known.includes(each))) return;
+  throw new RangeError(`${name} must be of ${known.join(", ")}, got ${JSON.stringify(chosen)}`);
+}

@@ -1,0 +1,60 @@
+/** All that a subscriber knows of a publisher: accounts, statuses, and whether it has ended. */
+import type { KindStatistics } from "./accounts.js";
+import type { Envelope } from "./decoding.js";
+import type { Model, Status } from "./status.js";
+import type { FrameKind } from "./topics.js";
+export type Statistics = {
+    kinds: KindStatistics[];
+    rejected: number;
+    restarts: number;
+};
+export declare class Books {
+    #private;
+    /**
+     * @param {readonly string[] | null} streams
+     * @param {readonly FrameKind[]} kinds
+     */
+    constructor(streams: readonly string[] | null, kinds: readonly FrameKind[]);
+    /**
+     * A frame's message came.
+     *
+     * @param {Envelope} envelope
+     * @param {FrameKind} kind
+     * @param {{session: number, skipped: number}} [request]
+     * @throws {import("./errors.js").WireError} when its counters are missing
+     */
+    enter(envelope: Envelope, kind: FrameKind, request?: {
+        session: number;
+        skipped: number;
+    }): void;
+    /**
+     * A status came.
+     * @param {Status} status
+     * @param {string} publisher
+     * @param {number} nowMs
+     */
+    note(status: Status, publisher: string, nowMs: number): void;
+    /** @param {Envelope} envelope */
+    skipped({ stream, kind }: Envelope): void;
+    /** @param {Envelope} envelope */
+    delivered({ stream, kind }: Envelope): void;
+    /** Count a message that is none of this protocol; all of them so far. */
+    rejected(): number;
+    /** The last status of each stream, from the publisher that is there now. */
+    statuses(): Map<string, Status>;
+    /**
+     * `model` with all its class names, once a status has told them.
+     * @param {string} stream
+     * @param {Model} model
+     */
+    model(stream: string, model: Model): Model;
+    /** @returns {Statistics} */
+    statistics(): Statistics;
+    /**
+     * If every wanted stream has ended and its last messages are here, or lost for sure.
+     * @param {number} nowMs
+     */
+    allOver(nowMs: number): boolean;
+    /** What was published and did not come until now will not come. */
+    closeAccounts(): void;
+}

@@ -1,0 +1,156 @@
+/** Bytes as a message, strictly: whatever comes from a socket either is one or throws WireError.
+ * Fields and parts that this version does not know are ignored. Sizes are bounded before anything
+ * is allocated, so that a short message cannot ask for much memory. */
+import { Fields } from "./fields.js";
+import type { Instance } from "./instances.js";
+import type { Model, Status } from "./status.js";
+import type { FrameKind, Kind } from "./topics.js";
+export type Envelope = {
+    kind: Kind;
+    publisher: string;
+    stream: string;
+    pseq: number;
+    fields: Fields;
+};
+export type ClockName = "rtcp" | "arrival" | "media";
+export type Time = {
+    /**
+     * in units of `timeBase` seconds
+     */
+    pts: bigint | null;
+    /**
+     * numerator, denominator
+     */
+    timeBase: [number, number];
+    /**
+     * `pts` in seconds, for reading
+     */
+    mediaS: number | null;
+    /**
+     * since 1970-01-01 UTC, by `clock`
+     */
+    capturedUtcNs: bigint;
+    clock: ClockName;
+    /**
+     * how long each stage held the frame
+     */
+    stagesMs: Record<string, number>;
+};
+export type Image = {
+    width: number;
+    height: number;
+    sampleAspect: [number, number];
+};
+export type Picture = {
+    format: "jpeg";
+    width: number;
+    height: number;
+    data: Buffer;
+};
+export type FrameMessage = {
+    kind: FrameKind;
+    /**
+     * a new UUID for each run of the publisher
+     */
+    publisher: string;
+    stream: string;
+    /**
+     * number of the message of this publisher, stream and kind
+     */
+    pseq: number;
+    /**
+     * as it came, with the fields that this version does not know
+     */
+    header: Buffer;
+    epoch: number;
+    /**
+     * number of the captured frame in its epoch
+     */
+    seq: number;
+    /**
+     * frames of this epoch that were not published, by reason
+     */
+    dropped: Record<string, number>;
+    time: Time;
+    /**
+     * what boxes and masks refer to
+     */
+    image: Image | null;
+    /**
+     * with the class names that are known so far
+     */
+    model: Model | null;
+    /**
+     * null: the frame was not segmented
+     */
+    instances: Instance[] | null;
+    /**
+     * ids of tracks that ended with this frame
+     */
+    ended: number[];
+    /**
+     * the JPEG file, with the kinds annotated and image
+     */
+    picture: Picture | null;
+};
+export type StatusMessage = {
+    kind: "status";
+    publisher: string;
+    stream: string;
+    pseq: number;
+    header: Buffer;
+    status: Status;
+};
+export type Message = FrameMessage | StatusMessage;
+export type Welcome = {
+    publisher: string;
+    pictures: string;
+    delivery: string;
+};
+/**
+ * A message from its parts: topic, header and, for pictures, the JPEG file.
+ *
+ * @param {readonly Buffer[]} parts
+ * @returns {Message}
+ * @throws {UnsupportedVersion} for a header of another protocol version
+ * @throws {Truncated} when a part or a field is missing
+ * @throws {import("./errors.js").WireError} for anything else that is no message of this protocol
+ */
+export declare function decode(parts: readonly Buffer[]): Message;
+/**
+ * A message from its header alone, such as a line of a recording. Pictures stay empty.
+ *
+ * @param {Buffer} header
+ * @returns {Message}
+ * @throws {import("./errors.js").WireError} as `decode`
+ */
+export declare function decodeHeader(header: Buffer): Message;
+/**
+ * Check a message's outside: parts, version, kind, stream, and that topic and header agree.
+ *
+ * @param {readonly Buffer[]} parts
+ * @returns {Envelope}
+ */
+export declare function openEnvelope(parts: readonly Buffer[]): Envelope;
+/**
+ * The rest of a message whose envelope was opened.
+ *
+ * @param {Envelope} envelope
+ * @param {readonly Buffer[]} parts
+ * @returns {Message}
+ */
+export declare function unpack(envelope: Envelope, parts: readonly Buffer[]): Message;
+/**
+ * A publisher's welcome.
+ *
+ * @param {Buffer} part
+ * @returns {Welcome}
+ */
+export declare function decodeWelcome(part: Buffer): Welcome;
+/** @param {Buffer} part */
+export declare function isWelcome(part: Buffer): boolean;
+/**
+ * A JSON object of this protocol's version.
+ * @param {Buffer} header
+ */
+export declare function parseHeader(header: Buffer): Fields;

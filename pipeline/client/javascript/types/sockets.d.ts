@@ -1,0 +1,53 @@
+/** A subscriber's sockets: records at the endpoint that the user gave, pictures and delivery where
+ * the publisher says they are. */
+import { Dealer, Subscriber as Sub } from "zeromq";
+import type { Endpoint } from "./endpoints.js";
+import type { FrameKind } from "./topics.js";
+export type CurveKeys = {
+    serverKey: string;
+    publicKey: string;
+    secretKey: string;
+};
+export type Wanted = {
+    records: Endpoint;
+    pictures: Endpoint | null;
+    delivery: Endpoint | null;
+    streams: readonly string[] | null;
+    kinds: readonly FrameKind[];
+    curve: CurveKeys | null;
+};
+export declare const HEARTBEAT_MS = 2000;
+export declare const HEARTBEAT_TIMEOUT_MS = 6000;
+/** The two sockets that listen, connected and subscribed. */
+export declare class Sockets {
+    #private;
+    records: Sub;
+    pictures: Sub;
+    /**
+     * @param {Wanted} wanted
+     * @throws {EndpointError} when an endpoint cannot be connected to
+     */
+    constructor(wanted: Wanted);
+    /**
+     * Go where the pictures are said to be, and subscribe to those of new streams.
+     *
+     * @param {string} announced
+     * @param {readonly string[]} streams
+     * @throws {EndpointError} when that is no address
+     */
+    follow(announced: string, streams: readonly string[]): void;
+    close(): void;
+}
+/**
+ * A socket that hears welcomes and nothing else: where the publisher is, and whether it is new.
+ * @param {Wanted} wanted
+ * @throws {EndpointError} when the endpoint cannot be connected to
+ */
+export declare function openWelcomes(wanted: Wanted): Sub;
+/**
+ * A socket that asks for what it wants.
+ * @param {Wanted} wanted
+ * @param {Endpoint} at
+ * @throws {EndpointError} when the endpoint cannot be connected to
+ */
+export declare function openDealer(wanted: Wanted, at: Endpoint): Dealer;
