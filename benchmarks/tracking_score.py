@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.frame import Instances, TrackState
-from stages.evaluation.tracks import KITTI_CLASSES, tracks_of
+from stages.evaluation.tracks import tracks_of
 from stages.judging.detections import Detected, read_detections
+from stages.judging.mots import KITTI_CLASSES
 from stages.judging.sequences import Frames, moments_of, tracked, truth_of
 from stages.judging.track_score import Figures, Raw, TrackJudge, together
 from stages.track import TrackConfig

@@ -7,12 +7,10 @@ from pathlib import Path
 
 from pipeline.errors import ConfigError, Mistake, SourceError
 from stages.judging.detections import Detected, detection_files, read_detections
-from stages.judging.mots import IGNORED
+from stages.judging.mots import IGNORED, KITTI_CLASSES
 from stages.judging.sequences import Frames, moments_of, results_of, tracked, truth_of
 from stages.judging.track_score import Figures, Moment, Raw, TrackJudge, together
 from stages.tracking.tracker import MaskTracker, TrackConfig
-
-KITTI_CLASSES = {1: "car", 2: "pedestrian"}
 
 Progress = Callable[[Iterable[str], int], Iterable[str]]
 """Shows how far one is with so many."""

@@ -17,6 +17,7 @@ from pipeline.masks import RLE, Masks, run_lengths
 
 INSTANCES_A_CLASS = 1000
 IGNORED = 10
+KITTI_CLASSES = {1: "car", 2: "pedestrian"}
 LARGEST = 2**31
 FIELDS = ("frame", "id", "class", "height", "width")
 
