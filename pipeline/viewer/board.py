@@ -1,0 +1,176 @@
+"""All that the page says in words and numbers: streams and their states, events, measurements."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from ..wire import Message, Status
+from .history import Entry, Log, Tracks
+
+SILENT_NS = 2_000_000_000
+"""Without a message for this long a publisher is gone: it says something each second."""
+MOST_STREAMS = 256
+EVENTS, SAMPLES = 2_000, 5 * 60 * 16
+"""How many entries are kept: of samples, one a second and stream, five minutes of 16 streams."""
+FLOWING = ("running",)
+OVER = ("ended", "failed")
+
+
+class Stream:
+    """One stream of the publisher. Times: UTC, ms."""
+
+    def __init__(self, status: Status, events: Log, now_ms: int) -> None:
+        self.status = status
+        self.tracks = Tracks(status.stream, events)
+        self.framed_ms = now_ms
+        self.state = status.state
+        self.since_ms = now_ms
+
+    def turn(self, state: str, since_ms: int) -> bool:
+        """Note the state; if it is another one than before."""
+        if state == self.state:
+            return False
+        self.state, self.since_ms = state, since_ms
+        return True
+
+
+@dataclass(frozen=True)
+class News:
+    """What a tab has been told: numbers of the last event and sample."""
+
+    event: int = 0
+    sample: int = 0
+
+
+class Board:
+    """Fed with messages and statuses, read by tabs. For one thread."""
+
+    def __init__(self) -> None:
+        self._streams: dict[str, Stream] = {}
+        self._run = ""
+        self._events = Log(EVENTS)
+        self._samples = Log(SAMPLES)
+        self._heard_ns: int | None = None
+        self._heard_ms = 0
+        self._gone = False
+
+    def note(self, message: Message, now_ns: int, now_ms: int) -> None:
+        """A record came."""
+        self._hear(now_ns, now_ms)
+        if self._run and self._run != message.publisher:
+            self._events.add({"what": "restarted", "t": now_ms, "stream": None})
+        self._run = message.publisher
+        stream = self._streams.get(message.stream)
+        if message.frame is not None and stream is not None:
+            stream.framed_ms = now_ms
+            stream.tracks.note(message.frame, message.publisher, now_ms)
+
+    def tell(self, statuses: Mapping[str, Status], now_ns: int, now_ms: int) -> None:
+        """The last statuses, some times a second; an old one is known by its time."""
+        for name, status in list(statuses.items())[:MOST_STREAMS]:
+            stream = self._streams.get(name)
+            if stream is None:
+                stream = self._streams[name] = Stream(status, self._events, now_ms)
+                self._hear(now_ns, now_ms)
+            elif status is not stream.status:
+                self._hear(now_ns, now_ms)
+                self._measure(stream.status, status, now_ms)
+                if status.reconnects > stream.status.reconnects:
+                    self._events.add({"what": "reconnected", "t": now_ms, "stream": name})
+                stream.status = status
+        if statuses:  # another publisher, with other streams
+            for name in self._streams.keys() - statuses.keys() - _announced(statuses):
+                del self._streams[name]
+        self._judge(now_ns, now_ms)
+
+    @property
+    def streams(self) -> frozenset[str]:
+        """Names of all streams."""
+        return frozenset(self._streams)
+
+    def welcome(self) -> dict[str, object]:
+        """What a new tab needs to begin with."""
+        tracks = [entry for stream in self._streams.values() for entry in stream.tracks.present()]
+        return {
+            "tracks": tracks,
+            "events": self._events.after(0),
+            "samples": self._samples.after(0),
+        }
+
+    def news(self, known: News) -> dict[str, object]:
+        """How things are, and what happened since ``known``."""
+        return {
+            "publisher": self._publisher(),
+            "streams": [_row(name, stream) for name, stream in sorted(self._streams.items())],
+            "events": self._events.after(known.event),
+            "samples": self._samples.after(known.sample),
+        }
+
+    def told(self) -> News:
+        """What a tab that has been told everything knows."""
+        return News(self._events.last, self._samples.last)
+
+    def _hear(self, now_ns: int, now_ms: int) -> None:
+        self._heard_ns, self._heard_ms = now_ns, now_ms
+
+    def _publisher(self) -> Entry:
+        if self._heard_ns is None:
+            return {"state": "never", "since": None}
+        return {"state": "gone" if self._gone else "live", "since": self._heard_ms}
+
+    def _judge(self, now_ns: int, now_ms: int) -> None:
+        """Whether the publisher is there, and what that makes of its streams."""
+        over = all(stream.status.state in OVER for stream in self._streams.values())
+        silent = self._heard_ns is not None and now_ns - self._heard_ns > SILENT_NS
+        self._gone = silent and not over
+        for name, stream in self._streams.items():
+            state = "gone" if self._gone else stream.status.state
+            since_ms = now_ms if state in (*FLOWING, *OVER) else stream.framed_ms
+            if stream.turn(state, since_ms):
+                self._events.add({"what": state, "t": now_ms, "stream": name})
+            if state in OVER:
+                stream.tracks.clear(now_ms)
+            stream.tracks.sweep(now_ms)
+
+    def _measure(self, old: Status, new: Status, now_ms: int) -> None:
+        """A point of the charts, once a second."""
+        drops = Counter(new.totals.dropped)
+        drops.subtract(old.totals.dropped)
+        p50, p95 = new.age_ms or (None, None)
+        self._samples.add(
+            {
+                "t": now_ms,
+                "stream": new.stream,
+                "in": new.fps_in,
+                "out": new.fps_out,
+                "p50": p50,
+                "p95": p95,
+                "drops": {reason: count for reason, count in drops.items() if count > 0},
+            }
+        )
+
+
+def _announced(statuses: Mapping[str, Status]) -> set[str]:
+    return {name for status in statuses.values() for name in status.streams}
+
+
+def _row(name: str, stream: Stream) -> Entry:
+    status = stream.status
+    return {
+        "name": name,
+        "state": stream.state,
+        "since": stream.since_ms,
+        "epoch": status.epoch,
+        "in": status.fps_in,
+        "out": status.fps_out,
+        "age": status.age_ms,
+        "reconnects": status.reconnects,
+        "captured": status.totals.captured,
+        "published": status.totals.published,
+        "dropped": dict(_sorted(status.totals.dropped)),
+        "model": status.model.name if status.model else None,
+    }
+
+
+def _sorted(counts: Mapping[str, int]) -> Iterator[tuple[str, int]]:
+    return iter(sorted(counts.items(), key=lambda item: (-item[1], item[0])))

@@ -1,0 +1,71 @@
+"""``run_stream.py view``: what it needs to know, and what it says."""
+
+import os
+import webbrowser
+from collections.abc import Callable
+
+from ..client import Subscriber
+from ..client.mailbox import Mode
+from ..clock import SystemClock
+from ..errors import ConfigError, Mistake
+from ..wire import FrameKind
+from .door import SHORTEST_TOKEN, is_loopback, new_token
+from .feed import Feed
+from .server import application, bound, serve
+
+TOKEN_VARIABLE = "MASKSTREAM_VIEW_TOKEN"
+
+Say = Callable[[str], None]
+
+
+def view(
+    endpoint: str,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 8080,
+    token: str | None = None,
+    open_browser: bool = False,
+    say: Say = print,
+) -> None:
+    """Show what ``endpoint`` publishes on a page at ``host``:``port`` until Ctrl-C.
+
+    ``token``: what a browser must bring; beyond loopback one is made when none is given. ``say``
+    gets the page's address.
+
+    :raises EndpointError: when ``endpoint`` is none, or ``host`` and ``port`` cannot be had.
+    :raises ConfigError: when the token is too short to be one.
+    """
+    token = token or os.environ.get(TOKEN_VARIABLE) or None
+    if token is None and not is_loopback(host):
+        token = new_token()
+    if token is not None:
+        _check(token)
+
+    def subscribe(streams: list[str] | None, kind: FrameKind) -> Subscriber:
+        mode: Mode = (
+            "all" if kind == "meta" else "latest"
+        )  # of records, who came and who left counts
+        return Subscriber(endpoint, streams, (kind,), mode=mode, until_end=False)
+
+    subscribe(None, "meta").close()  # a wrong endpoint is said before a page is promised
+    feed = Feed(endpoint, subscribe, SystemClock())
+    with bound(host, port) as listening:
+        address = _address(host, listening.getsockname()[1], token)
+        say(f"viewing {feed.endpoint} on {address}")
+        if open_browser:
+            webbrowser.open(address)
+        serve(application(feed, host, token), listening)
+
+
+def _address(host: str, port: int, token: str | None) -> str:
+    """Where the page is. The fragment stays in the browser: no server, no log ever sees it."""
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}/" + (f"#token={token}" if token else "")
+
+
+def _check(token: str) -> None:
+    if len(token) >= SHORTEST_TOKEN and token.isascii() and token.isprintable():
+        return
+    wanted = f"at least {SHORTEST_TOKEN} printable ASCII characters"
+    mistake = Mistake("token", wanted, f"{len(token)} characters")
+    raise ConfigError("view", [mistake], "Leave it out, and one is made.")

@@ -1,0 +1,107 @@
+// The time line: a bar for each track, from when it appeared until it left.
+
+import { byId } from "./element.js";
+import { css, textColour, trackColour } from "./palette.js";
+import { keyOf } from "./store.js";
+import { Surface } from "./surface.js";
+
+const WINDOW_MS = 120_000;
+const LANE = 18;
+const AXIS = 18;
+const GAP_MS = 2000;
+
+export class Lanes {
+  #canvas = byId("lanes");
+  #bars = [];
+
+  constructor(store, highlight) {
+    this.store = store;
+    this.highlight = highlight;
+    this.surface = new Surface(this.#canvas, () => this.draw());
+    this.#canvas.addEventListener("pointermove", (event) => highlight.hover(this.#under(event)));
+    this.#canvas.addEventListener("pointerleave", () => highlight.hover(null));
+  }
+
+  /** Take up what happened to the streams `shown`. */
+  update(shown) {
+    const bars = new Map();
+    for (const { what, stream, epoch, track, label, t, lasted } of this.store.events) {
+      if (!shown.includes(stream)) continue;
+      const key = keyOf(stream, epoch, track);
+      if (what === "appeared") bars.set(key, { key, track, label, from: t, to: null });
+      if (what === "left") bars.set(key, { key, track, label, from: t - lasted, to: t });
+    }
+    for (const { key, stream, track, label, t, leftAt } of this.store.tracks.values()) {
+      if (shown.includes(stream) && !bars.has(key)) bars.set(key, { key, track, label, from: t, to: leftAt });
+    }
+    this.#bars = this.#laid([...bars.values()]);
+  }
+
+  draw() {
+    const context = this.surface.begin();
+    if (!context) return;
+    const { width, height } = this.surface;
+    const ink = getComputedStyle(this.#canvas);
+    const now = this.store.now();
+    this.#axis(context, width, height, ink);
+    for (const bar of this.#bars) this.#bar(context, bar, now, width);
+  }
+
+  /** Each bar in the highest lane that is free for it; the last lanes are shared. */
+  #laid(bars) {
+    const start = this.store.now() - WINDOW_MS;
+    const lanes = Math.max(1, Math.floor((this.surface.height - AXIS) / LANE));
+    const until = [];
+    const laid = bars.filter(({ to }) => to === null || to > start).sort((a, b) => a.from - b.from);
+    for (const bar of laid) {
+      const free = until.findIndex((end) => end + GAP_MS < bar.from);
+      bar.lane = free >= 0 ? free : Math.min(until.length, lanes - 1);
+      until[bar.lane] = bar.to ?? Infinity;
+    }
+    return laid;
+  }
+
+  #axis(context, width, height, ink) {
+    const line = ink.getPropertyValue("--line");
+    context.font = "11px system-ui, sans-serif";
+    context.textBaseline = "alphabetic";
+    for (let back = 0; back <= WINDOW_MS; back += 30_000) {
+      const x = Math.round(width - (back / WINDOW_MS) * width) - 0.5;
+      context.fillStyle = line;
+      context.fillRect(x, 0, 1, height - AXIS);
+      context.fillStyle = ink.color;
+      context.textAlign = back === 0 ? "right" : back === WINDOW_MS ? "left" : "center";
+      const text = back === 0 ? "now" : `−${back / 1000} s`;
+      context.fillText(text, Math.max(0, Math.min(width, x)), height - 4);
+    }
+  }
+
+  #bar(context, { key, track, label, from, to, lane }, now, width) {
+    const [x0, x1] = [this.#x(from, now, width), this.#x(to ?? now, now, width)];
+    const colour = trackColour(track);
+    const lit = this.highlight.lit;
+    const wide = Math.max(3, x1 - x0);
+    context.fillStyle = css(colour, lit === null ? 0.85 : lit === key ? 1 : 0.25);
+    context.beginPath();
+    context.roundRect(x0, lane * LANE + 2, wide, LANE - 4, 4);
+    context.fill();
+    const text = `${label} ${track}`;
+    context.textAlign = "left";
+    const seen = Math.max(0, x0);
+    if (x0 + wide - seen < context.measureText(text).width + 10) return;
+    context.fillStyle = textColour(colour);
+    context.fillText(text, seen + 6, lane * LANE + LANE - 5);
+  }
+
+  #x(t, now, width) {
+    return Math.max(-8, width - ((now - t) / WINDOW_MS) * width);
+  }
+
+  #under({ offsetX, offsetY }) {
+    const now = this.store.now();
+    const { width } = this.surface;
+    const lane = Math.floor(offsetY / LANE);
+    const hit = (bar) => bar.lane === lane && offsetX >= this.#x(bar.from, now, width) && offsetX <= Math.max(this.#x(bar.to ?? now, now, width), this.#x(bar.from, now, width) + 3);
+    return this.#bars.findLast(hit)?.key ?? null;
+  }
+}

@@ -1,0 +1,149 @@
+"""The web server of the page: a few files, and a WebSocket for each tab."""
+
+import asyncio
+import json
+import logging
+import socket as sockets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from ..errors import EndpointError
+from .door import Door, token_matches
+from .feed import Feed
+
+PAGE = Path(__file__).parent / "page"
+TYPES = {
+    ".html": "text/html; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+MOST_TABS = 64
+LONGEST_WORD_BYTES = 64 * 1024
+"""Of what a tab says: names of streams, no more."""
+KNOCK_S = 5.0
+PING_S = 5.0
+WRONG_TOKEN, TOO_MANY = 4401, 4429
+
+log = logging.getLogger("maskstream.viewer")
+
+
+def application(feed: Feed, host: str, token: str | None) -> Door:
+    """The page and its WebSocket, behind the door."""
+    files = {path.name: path for path in PAGE.iterdir() if path.suffix in TYPES}
+    live = Live(feed, token)
+
+    async def page(request: Request) -> Response:
+        return _file(files, request.path_params.get("name", "index.html"))
+
+    @asynccontextmanager
+    async def life(_app: Starlette) -> AsyncIterator[None]:
+        following = asyncio.create_task(feed.run())
+        yield
+        following.cancel()
+        with suppress(asyncio.CancelledError):
+            await following
+
+    routes = [Route("/", page), Route("/{name}", page), WebSocketRoute("/live", live.serve)]
+    return Door(Starlette(routes=routes, lifespan=life), host)
+
+
+def _file(files: Mapping[str, Path], name: str) -> Response:
+    path = files.get(name)
+    if path is None:
+        return Response("There is no such page.\n", 404, media_type="text/plain")
+    return Response(path.read_bytes(), media_type=TYPES[path.suffix])
+
+
+class Live:
+    """Answers WebSockets: a knock with the token, then a tab."""
+
+    def __init__(self, feed: Feed, token: str | None) -> None:
+        self._feed = feed
+        self._token = token
+        self._open = 0
+
+    async def serve(self, socket: WebSocket) -> None:
+        """One connection, from its beginning to its end."""
+        await socket.accept()
+        if self._open >= MOST_TABS:
+            await socket.close(TOO_MANY, f"{MOST_TABS} tabs are open already")
+            return
+        self._open += 1
+        try:
+            with suppress(WebSocketDisconnect):
+                await self._welcome(socket)
+        finally:
+            self._open -= 1
+
+    async def _welcome(self, socket: WebSocket) -> None:
+        if not await self._knocks(socket):
+            log.warning("somebody without the token was turned away")
+            await socket.close(WRONG_TOKEN, "this viewer wants its token")
+            return
+        async with self._feed.tab() as tab:
+            sending = asyncio.create_task(tab.serve(socket))
+            try:
+                while True:
+                    if tab.hear(await socket.receive_text()):
+                        self._feed.look()
+            except KeyError:  # bytes, where words were expected
+                await socket.close(1003)
+            finally:
+                sending.cancel()
+                with suppress(asyncio.CancelledError, WebSocketDisconnect, RuntimeError):
+                    await sending
+
+    async def _knocks(self, socket: WebSocket) -> bool:
+        """If the first message came in time and brings the token."""
+        try:
+            said = json.loads(await asyncio.wait_for(socket.receive_text(), KNOCK_S))
+        except (TimeoutError, ValueError, RecursionError, KeyError):
+            return False
+        return isinstance(said, dict) and token_matches(self._token, said.get("token"))
+
+
+def bound(host: str, port: int) -> sockets.socket:
+    """A listening socket at ``host``; port 0 means any free one.
+
+    :raises EndpointError: when it cannot be had.
+    """
+    try:
+        family = sockets.getaddrinfo(host, port, type=sockets.SOCK_STREAM)[0][0]
+        return sockets.create_server((host, port), family=family)
+    except (OSError, OverflowError) as error:
+        raise EndpointError(
+            where=f"view --host {host} --port {port}",
+            wanted="an address of this machine with a free port",
+            got=str(error),
+            remedy="Take another with --port, or 0 for any free one.",
+        ) from error
+
+
+def serve(app: Door, listening: sockets.socket) -> None:
+    """Serve until SIGINT or SIGTERM.
+
+    :raises KeyboardInterrupt: at the end, as uvicorn passes the signal on.
+    """
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        ws_max_size=LONGEST_WORD_BYTES,
+        ws_per_message_deflate=False,  # JPEG does not get smaller
+        ws_ping_interval=PING_S,
+        ws_ping_timeout=PING_S,
+        timeout_graceful_shutdown=2,
+        limit_concurrency=4 * MOST_TABS,
+    )
+    uvicorn.Server(config).run(sockets=[listening])
