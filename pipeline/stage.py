@@ -26,6 +26,10 @@ class Inbox(Protocol):
         """Give up a frame that was taken; it is counted under ``reason``."""
         ...
 
+    def at_end(self) -> bool:
+        """If nothing will come any more."""
+        ...
+
     def __iter__(self) -> Iterator[Frame]:
         """Every frame until the end, one by one."""
         ...
@@ -75,6 +79,9 @@ class ListInbox:
 
     def drop(self, frame: Frame, reason: str) -> None:
         self.ledger.drop(frame, reason)
+
+    def at_end(self) -> bool:
+        return self._peek() is None
 
     def __iter__(self) -> Iterator[Frame]:
         while frames := self.take():

@@ -1,13 +1,14 @@
 """Publish: each frame as a record, as pictures for who wants them, and a status each second.
 
 A sink that passes frames on. One thread, the stage's, owns the sockets; no subscriber, slow, stuck
-or malicious, can hold it up.
+or malicious, can hold it up, but those who are named as ``lossless``.
 """
 
 import logging
 import uuid
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Annotated
 
 import cv2
 from pydantic import Field
@@ -19,7 +20,9 @@ from pipeline.frame import Frame, Image
 from pipeline.picture import to_bgr
 from pipeline.stage import Inbox
 from pipeline.wire import FRAME_KINDS, encode_body, encode_header, encode_status, topic
+from pipeline.wire.fields import LONGEST_NAME
 
+from .publishing.delivery import Desk
 from .publishing.outlet import Outlet
 from .publishing.tally import SourceFacts, StreamTally
 
@@ -41,6 +44,14 @@ class PublishSettings(Settings):
     """Where subscribers connect: records and status. Port * is any free one."""
     pictures: str = ""
     """Where pictures are sent; by default the next port (or any free one). Clients are told."""
+    delivery: str = ""
+    """Where messages are sent on request; by default the port after (or any free one)."""
+    lossless: tuple[Annotated[str, Field(min_length=1, max_length=LONGEST_NAME)], ...] = ()
+    """Names of subscribers that must get every frame: the run waits for them when they are slow."""
+    window: int = Field(default=64, ge=1)
+    """Messages that are kept for each of them until it has acknowledged them."""
+    grace_s: float = Field(default=20.0, ge=0)
+    """Seconds that they are waited for: to come, to come back, to acknowledge the end."""
     insecure: bool = False
     """Allow an address that other machines reach, though nothing is encrypted."""
     records_waiting: int = Field(default=1000, ge=1)
@@ -62,7 +73,7 @@ class PublishStage:
 
     ``streams``: names that have a status before their first frame. ``facts``: what the source and
     the supervisor know of a stream, asked for each status, from the stage's thread. ``endpoint``,
-    ``pictures_endpoint``: as bound. ``publisher``: the uuid of this run.
+    ``pictures_endpoint``, ``delivery_endpoint``: as bound. ``publisher``: the uuid of this run.
 
     :raises EndpointError: for an endpoint that is bad, in use, or open to others.
     """
@@ -86,24 +97,33 @@ class PublishStage:
         now_ns = self._clock.now_ns()
         self._tallies = {stream: StreamTally(stream, now_ns) for stream in streams}
         self._measured_ns = self._told_ns = now_ns
+        self._ended = False  # nothing more will be published
         self._news = False  # a new subscriber, stream or epoch: a status is owed at once
         self._logged_ns = now_ns - LOG_GAP_NS
-        self._outlet: Outlet | None = self._open(settings.endpoint, settings.pictures)
+        self._desk = Desk(
+            self.publisher, demand, settings.lossless, settings.window, settings.grace_s
+        )
+        self._outlet: Outlet | None = self._open(
+            settings.endpoint, settings.pictures, settings.delivery
+        )
         self.endpoint = str(self._outlet.records)
         self.pictures_endpoint = str(self._outlet.pictures)
+        self.delivery_endpoint = str(self._outlet.delivery)
 
     def run(self, inbox: Inbox) -> Iterator[Frame]:
         """Publish every frame and yield it on; at the end say so, with exact totals."""
-        self._outlet = outlet = self._outlet or self._open(self.endpoint, self.pictures_endpoint)
+        self._outlet = outlet = self._outlet or self._open(
+            self.endpoint, self.pictures_endpoint, self.delivery_endpoint
+        )
+        self._desk.use(outlet.router, self._clock.now_ns())
+        self._ended = False
         try:
-            while (frames := inbox.take(timeout_s=POLL_S)) is not None:
+            while (frames := self._take(outlet, inbox)) is not None:
                 self._attend(outlet)
                 for frame in frames:
                     self._publish(outlet, frame)
                     yield frame
-            outlet.listen()
-            self._measure(self._clock.now_ns())
-            self._tell(outlet, ended=True)
+            self._end(outlet)
         finally:
             self.close()
 
@@ -113,10 +133,35 @@ class PublishStage:
         if outlet is not None:
             outlet.close(self._settings.linger_s)
 
-    def _open(self, endpoint: str, pictures: str) -> Outlet:
+    def _take(self, outlet: Outlet, inbox: Inbox) -> list[Frame] | None:
+        """The next frame, once there is room for it where nothing may be lost; None at the end."""
+        while self._desk.held_up and not inbox.at_end():
+            self._desk.wait(POLL_S)
+            self._attend(outlet)
+        return inbox.take(timeout_s=POLL_S)
+
+    def _end(self, outlet: Outlet) -> None:
+        """Say that it is the end, and wait for who must have heard it."""
+        self._attend(outlet)
+        self._ended = True
+        self._measure(self._clock.now_ns())
+        self._tell(outlet)
+        self._desk.end(self._clock.now_ns())
+        late_ns = self._clock.now_ns() + self._settings.linger_s * 1e9
+        self._attend(outlet)
+        while not self._desk.settled() or not (self._desk.served() or self._is_after(late_ns)):
+            self._desk.wait(POLL_S)
+            self._attend(outlet)
+        self._desk.dismiss()
+
+    def _is_after(self, moment_ns: float) -> bool:
+        return self._clock.now_ns() >= moment_ns
+
+    def _open(self, endpoint: str, pictures: str, delivery: str) -> Outlet:
         return Outlet(
             endpoint,
             pictures,
+            delivery=delivery,
             publisher=self.publisher,
             demand=self._demand,
             insecure=self._settings.insecure,
@@ -127,7 +172,7 @@ class PublishStage:
         """Send what is wanted of a frame; the record first, so that no picture delays it."""
         tally = self._tally(frame)
         shown = {"annotated": frame.canvas, "image": frame.image}
-        kinds = [kind for kind in FRAME_KINDS if kind == "meta" or shown[kind] is not None]
+        kinds = [kind for kind in FRAME_KINDS if kind == "meta" or _has_pixels(shown[kind])]
         wanted = [kind for kind in kinds if self._demand.subscribed(frame.stream, kind)]
         body = encode_body(frame) if wanted else None
         for kind in wanted:
@@ -138,6 +183,7 @@ class PublishStage:
             if picture is not None:
                 parts.append(encode_jpeg(picture, self._settings.jpeg_quality))
             outlet.send(kind, parts)
+            self._desk.offer(frame.stream, kind, parts)
             tally.messages[kind] += 1
         if "meta" not in wanted:
             tally.messages["meta"] += 1  # one for each frame, also while nobody listens
@@ -150,23 +196,25 @@ class PublishStage:
 
     def _attend(self, outlet: Outlet) -> None:
         """Between frames: who came, and is a status due?"""
-        self._news |= outlet.listen()
         now_ns = self._clock.now_ns()
+        self._news |= outlet.listen()
+        self._news |= self._desk.listen(now_ns)
         due = now_ns - self._measured_ns >= self._settings.status_interval_s * 1e9
         if due:
             self._measure(now_ns)
         if due or (self._news and now_ns - self._told_ns >= STATUS_GAP_NS):
-            self._tell(outlet, ended=False)
-        if outlet.rubbish and now_ns - self._logged_ns >= LOG_GAP_NS:
-            self._logged_ns, count, outlet.rubbish = now_ns, outlet.rubbish, 0
-            log.warning("ignored %d messages from subscribers that are no subscriptions", count)
+            self._tell(outlet)
+        rubbish = outlet.rubbish + self._desk.rubbish
+        if rubbish and now_ns - self._logged_ns >= LOG_GAP_NS:
+            self._logged_ns, outlet.rubbish, self._desk.rubbish = now_ns, 0, 0
+            log.warning("ignored %d messages from subscribers that mean nothing", rubbish)
 
     def _measure(self, now_ns: int) -> None:
         self._measured_ns = now_ns
         for tally in self._tallies.values():
             tally.measure(now_ns)
 
-    def _tell(self, outlet: Outlet, *, ended: bool) -> None:
+    def _tell(self, outlet: Outlet) -> None:
         """Send the status of every stream."""
         self._told_ns, self._news = self._clock.now_ns(), False
         for stream, tally in self._tallies.items():
@@ -175,11 +223,19 @@ class PublishStage:
                 utc_ns=self._clock.utc_ns(),
                 stalled_after_s=self._settings.stalled_after_s,
                 facts=self._facts(stream),
-                ended=ended,
+                ended=self._ended,
             )
-            status = replace(status, pictures=self.pictures_endpoint, streams=tuple(self._tallies))
+            status = replace(
+                status,
+                pictures=self.pictures_endpoint,
+                streams=tuple(self._tallies),
+                delivery=self.delivery_endpoint,
+                lossless=self._desk.told(),
+            )
             pseq = tally.messages["status"]
-            outlet.send("status", encode_status(status, publisher=self.publisher, pseq=pseq))
+            parts = encode_status(status, publisher=self.publisher, pseq=pseq)
+            outlet.send("status", parts)
+            self._desk.tell(stream, parts)
             tally.messages["status"] += 1
 
 
@@ -189,3 +245,8 @@ def encode_jpeg(image: Image, quality: int) -> bytes:
         return image.planes[0].tobytes()
     _, encoded = cv2.imencode(".jpg", to_bgr(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return encoded.tobytes()
+
+
+def _has_pixels(image: Image | None) -> bool:
+    """If there is a picture to send. Of a replayed frame's often only the size is known."""
+    return image is not None and bool(image.planes)

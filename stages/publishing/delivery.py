@@ -1,0 +1,272 @@
+"""The publisher's side of the delivery socket: who asked for what, and what he is sent when.
+
+Never waits, whoever is on the other side: a ROUTER that cannot send says so, and what comes in is
+read up to a budget.
+"""
+
+import errno
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import zmq
+
+from pipeline.demand import Demand
+from pipeline.errors import WireError
+from pipeline.wire import FrameKind
+from pipeline.wire import Listener as Told
+from pipeline.wire.delivery import (
+    SILENCE_S,
+    Ack,
+    Answer,
+    Bye,
+    Delivery,
+    Greeting,
+    Hello,
+    Ping,
+    Pong,
+    Refusal,
+    Request,
+    decode_request,
+    encode_answer,
+)
+
+from .lines import KeptLine, NewestLine, Parts
+from .listener import Listener
+from .wishes import Wishes
+
+MOST_PEERS = 100
+BUDGET = 500
+"""What one ``listen`` spends at most, so that a flood cannot hold up frames."""
+PRICES: dict[type, int] = {Ack: 1, Ping: 1, Hello: 10, Bye: 10}
+PRICE_OF_RUBBISH = 10
+STATUS = encode_answer(Delivery())
+
+
+@dataclass(eq=False)
+class Peer:
+    """One connection that has said hello. ``listener``: whose it is, when nothing may be lost."""
+
+    route: bytes
+    hello: Hello
+    line: NewestLine | KeptLine
+    heard_ns: int
+    listener: Listener | None = None
+
+    def acknowledge(self, number: int) -> bool:
+        if self.listener:
+            return self.listener.acknowledge(number, self.heard_ns)
+        return self.line.acknowledge(number)
+
+
+class Desk:
+    """All subscribers of the delivery socket. Belongs to the stage's thread.
+
+    It outlives the socket, which a stage that is run again opens anew: ``use`` tells it which.
+    ``names``: the subscribers that are waited for; of each up to ``window`` messages are kept, and
+    for ``grace_s`` it is waited for.
+    """
+
+    def __init__(
+        self, publisher: str, demand: Demand, names: Sequence[str], window: int, grace_s: float
+    ) -> None:
+        self.rubbish = 0
+        self._publisher = publisher
+        self._wishes = Wishes(demand)
+        self._listeners = {name: Listener(name, window, grace_s) for name in names}
+        self._peers: dict[bytes, Peer] = {}
+        self._router: zmq.Socket[bytes] | None = None
+
+    def use(self, router: "zmq.Socket[bytes]", now_ns: int) -> None:
+        """Begin, with a socket that is bound."""
+        self._router = router
+        self._peers.clear()
+        self._wishes.forget()
+        for name, listener in self._listeners.items():
+            listener.leave(now_ns)
+            if not listener.settled:
+                self._wishes.ask(name, listener.hello)
+
+    def listen(self, now_ns: int) -> bool:
+        """Hear what there is, forget who is silent, send what there is room for.
+
+        Says if somebody new is here, to whom a status is owed.
+        """
+        someone_new = self._hear(now_ns)
+        for peer in list(self._peers.values()):
+            if now_ns - peer.heard_ns >= SILENCE_S * 1e9:
+                self._forget(peer, now_ns)
+            else:
+                self._serve(peer)
+        for name, listener in self._listeners.items():
+            if listener.give_up_if_late(now_ns):
+                self._wishes.withdraw(name)
+        return someone_new
+
+    def wait(self, timeout_s: float) -> None:
+        """Until something comes in."""
+        self._socket.poll(round(timeout_s * 1000))
+
+    @property
+    def held_up(self) -> bool:
+        """If a subscriber must be waited for before the next frame is taken."""
+        return any(listener.holds_up for listener in self._listeners.values())
+
+    def told(self) -> tuple[Told, ...]:
+        """The subscribers that are waited for, for the status."""
+        return tuple(listener.told() for listener in self._listeners.values())
+
+    def offer(self, stream: str, kind: FrameKind, parts: Parts) -> None:
+        """A message is published: it is sent, kept or passed over, for each as he asked."""
+        for listener in self._listeners.values():
+            listener.offer(stream, kind, parts)
+        for peer in list(self._peers.values()):
+            if peer.hello.wants(stream, kind):
+                if peer.listener is None:
+                    peer.line.offer(stream, kind, parts)
+                self._serve(peer)
+
+    def tell(self, stream: str, parts: Parts) -> None:
+        """Send a status to who wants the stream; it is not kept."""
+        for peer in self._peers.values():
+            if peer.hello.wants(stream, "status"):
+                self._send(peer.route, [STATUS, *parts])
+
+    def end(self, now_ns: int) -> None:
+        """Everything was offered and told."""
+        for listener in self._listeners.values():
+            listener.end(now_ns)
+        for peer in self._peers.values():
+            peer.line.end()
+
+    def settled(self) -> bool:
+        """If all that may not be lost has been acknowledged, or given up."""
+        return all(listener.settled for listener in self._listeners.values())
+
+    def served(self) -> bool:
+        """If nothing waits for anybody."""
+        return not any(peer.line.waits for peer in self._peers.values())
+
+    def dismiss(self) -> None:
+        """Tell all who get only the newest that the end is here, though they have no room."""
+        for peer in self._peers.values():
+            if isinstance(peer.line, NewestLine):
+                peer.line.forget_waiting()
+                if peer.line.waits and self._send(peer.route, peer.line.head()):
+                    peer.line.sent()
+
+    def _hear(self, now_ns: int) -> bool:
+        budget, someone_new = BUDGET, False
+        for route, parts in self._incoming():
+            try:
+                if len(parts) != 1:
+                    raise _rubbish(f"{len(parts)} parts")
+                request = decode_request(parts[0])
+                someone_new |= self._answer(route, request, now_ns)
+                budget -= PRICES[type(request)]
+            except WireError as error:
+                self.rubbish += 1
+                budget -= PRICE_OF_RUBBISH
+                self._say(route, Refusal("malformed", str(error)))
+            if budget <= 0:
+                break
+        return someone_new
+
+    def _incoming(self) -> Iterator[tuple[bytes, list[bytes]]]:
+        while self._socket.poll(0):
+            route, *parts = self._socket.recv_multipart()
+            yield route, parts
+
+    def _answer(self, route: bytes, request: Request, now_ns: int) -> bool:
+        """Do what is asked; True for a new subscriber.
+
+        :raises WireError: when it cannot be meant.
+        """
+        if isinstance(request, Hello):
+            return self._welcome(route, request, now_ns)
+        peer = self._peers.get(route)
+        if peer is None:
+            self._say(route, Refusal("unknown", "say hello first"))
+            return False
+        peer.heard_ns = now_ns
+        match request:
+            case Ack(number) if not peer.acknowledge(number):
+                raise _rubbish(f"an acknowledgement of {number}, which was not sent")
+            case Ping():
+                self._say(route, Pong())
+            case Bye():
+                self._leave(peer, now_ns)
+        return False
+
+    def _welcome(self, route: bytes, hello: Hello, now_ns: int) -> bool:
+        if before := self._peers.get(route):
+            self._forget(before, now_ns)
+        listener = self._listeners.get(hello.name) if hello.mode == "lossless" else None
+        if hello.mode == "lossless" and listener is None:
+            self._say(route, Refusal("name", f"{hello.name!r} is not in publish.lossless"))
+            return False
+        is_full = listener is None and len(self._peers) >= MOST_PEERS
+        line = self._seat(listener, route, hello, now_ns) if listener else NewestLine()
+        if is_full or not self._wishes.ask(listener.name if listener else route, hello):
+            self._say(route, Refusal("full", f"{len(self._peers)} subscribers are here"))
+            return False
+        self._peers[route] = Peer(route, hello, line, now_ns, listener)
+        return self._say(route, Greeting(self._publisher, line.acknowledged))
+
+    def _seat(self, listener: Listener, route: bytes, hello: Hello, now_ns: int) -> KeptLine:
+        """Put who may lose nothing on this connection, instead of any other."""
+        has = hello.after if hello.after and hello.after.publisher == self._publisher else None
+        if has and not listener.acknowledge(has.number, now_ns):
+            raise _rubbish(f"a hello after message {has.number}, which was not sent")
+        if before := self._peers.pop(listener.route or b"", None):
+            self._say(before.route, Refusal("taken", "another connection has this name now"))
+        listener.arrive(route, hello)
+        return listener.line
+
+    def _leave(self, peer: Peer, now_ns: int) -> None:
+        """Nothing is kept for him."""
+        if peer.listener:
+            peer.listener.say_bye()
+            self._wishes.withdraw(peer.listener.name)
+        self._forget(peer, now_ns)
+
+    def _forget(self, peer: Peer, now_ns: int) -> None:
+        """The connection is gone. What a listener wanted is wanted until it is given up."""
+        del self._peers[peer.route]
+        if peer.listener:
+            peer.listener.leave(now_ns)
+        else:
+            self._wishes.withdraw(peer.route)
+
+    def _serve(self, peer: Peer) -> None:
+        """Send what waits while there is room."""
+        while peer.line.waits and peer.line.under_way < peer.hello.credit:
+            if not self._send(peer.route, peer.line.head()):
+                return
+            peer.line.sent()
+
+    @property
+    def _socket(self) -> "zmq.Socket[bytes]":
+        assert self._router is not None
+        return self._router
+
+    def _say(self, route: bytes, answer: Answer) -> bool:
+        return self._send(route, [encode_answer(answer)])
+
+    def _send(self, route: bytes, parts: Parts) -> bool:
+        """False when his connection is full or gone. One that is gone will soon be silent."""
+        try:
+            self._socket.send_multipart([route, *parts], zmq.DONTWAIT)
+        except zmq.ZMQError as error:
+            if error.errno not in (zmq.EAGAIN, errno.EHOSTUNREACH):
+                raise
+            return False
+        return True
+
+
+def _rubbish(got: str) -> WireError:
+    return WireError(
+        where="request",
+        wanted="one part, as docs/PROTOCOL.md says in section 12",
+        got=got,
+        remedy="Correct the client.",
+    )
