@@ -26,18 +26,18 @@ def refuse_foreign_rooms() -> None:
 
 refuse_foreign_rooms()
 
-import json  # noqa: E402  (the guard must come before every import of ours)
-import logging  # noqa: E402
-import signal  # noqa: E402
-from contextlib import ExitStack  # noqa: E402
-from types import FrameType  # noqa: E402
-from typing import Annotated  # noqa: E402
+import signal  # noqa: E402  (the guard must come before every import of ours)
+from contextlib import suppress  # noqa: E402
+from typing import TYPE_CHECKING, Annotated  # noqa: E402
 
 import typer  # noqa: E402
 from rich.console import Console  # noqa: E402
-from rich.logging import RichHandler  # noqa: E402
 
 from pipeline.errors import StreamError  # noqa: E402
+from stages.driver import assignments, execute, log_to, segmented  # noqa: E402
+
+if TYPE_CHECKING:
+    from stages.program import Program, ProgramSettings
 
 DEMO = HOME / "configs" / "demo.toml"
 
@@ -119,55 +119,57 @@ def run(
         "publish.endpoint": publish if publish != "none" else None,
         "decode.max_frames": max_frames,
     }
-    # JSON spells strings, numbers, booleans and lists as TOML does
-    given = [
-        f"{key}={json.dumps(value, ensure_ascii=False)}"
-        for key, value in overrides.items()
-        if value is not None
-    ]
-    try:
-        code = execute(config, [*given, *(changes or [])])
-    except KeyboardInterrupt:  # while it loaded; later it drains
-        print("stopped before it began", file=sys.stderr)
-        code = 0
-    raise typer.Exit(code)
+    raise typer.Exit(execute(segmented, config, [*assignments(overrides), *(changes or [])]))
 
 
-def execute(config: Path | None, overrides: list[str]) -> int:
-    """Run what the settings say to its end and show it; the exit code.
+@app.command(
+    epilog=examples(
+        "play out/gate.jsonl --publish tcp://127.0.0.1:5555",
+        "play out/gate.jsonl --speed max --wait",
+        "play out/gate.jsonl --step",
+        "play out/gate.jsonl out/yard.jsonl --loop",
+    )
+)
+def play(
+    files: Annotated[
+        list[Path], typer.Argument(metavar="FILE", help="A .jsonl file of `run --record`.")
+    ],
+    video: Annotated[
+        list[str] | None,
+        typer.Option(help="Its annotated video, one a FILE, or none; else the .mp4 beside it."),
+    ] = None,
+    image: Annotated[
+        list[Path] | None, typer.Option(help="The video that was its source, one a FILE.")
+    ] = None,
+    publish: Annotated[
+        str | None, typer.Option(help="Endpoint to publish on.", metavar="ENDPOINT")
+    ] = None,
+    speed: Annotated[str | None, typer.Option(help="2: twice as fast; max.")] = None,
+    step: Annotated[bool, typer.Option("--step", help="A frame for each press of Enter.")] = False,
+    loop: Annotated[bool, typer.Option("--loop", help="Again and again.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Begin when somebody subscribes.")] = False,
+    config: Annotated[Path | None, typer.Option(help="A TOML file, as for run.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As in run.")
+    ] = None,
+) -> None:
+    """Publish recordings again: in their own time, faster, or step by step. No network runs."""
 
-    :raises KeyboardInterrupt: when asked to stop, also by SIGTERM, before anything runs.
-    """
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from pipeline.config import load  # noqa: PLC0415  (--help and watch need neither torch nor av)
-    from pipeline.summary import ProgressLine, print_summary  # noqa: PLC0415
-    from stages.program import ProgramSettings, check  # noqa: PLC0415
+    def recorded(settings: "ProgramSettings", _console: Console) -> "Program":
+        from stages.playback import assemble_playback, tapes  # noqa: PLC0415
 
-    console = Console(stderr=True)
-    log_to(console)
-    settings = load(ProgramSettings, config, overrides)
-    check(settings)
-    # they bring torch, which takes seconds: mistakes are told before
-    from stages.assembly import assemble  # noqa: PLC0415
-    from stages.networks.weights_cli import download_progress  # noqa: PLC0415
+        return assemble_playback(
+            tapes(files, video or [], image or []), settings, keys=sys.stdin.fileno()
+        )
 
-    with download_progress(console) as download:
-        program = assemble(settings, download)
-
-    def stop(_number: int, _frame: FrameType | None) -> None:
-        program.supervisor.stop()
-
-    for asked in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(asked, stop)
-    with ExitStack() as stack:
-        console.print(program.introduction(), highlight=False, soft_wrap=True)
-        if program.settings.metrics.port is not None:
-            port = stack.enter_context(program.metrics.serve(program.settings.metrics.port))
-            console.print(f"metrics on http://127.0.0.1:{port}/metrics", highlight=False)
-        with ProgressLine(console) as line:
-            report = program.supervisor.run(line)
-    print_summary(report, program.files(), console)
-    return report.exit_code
+    overrides = {
+        "publish.endpoint": publish,
+        "replay.speed": speed,
+        "replay.step": step or None,
+        "replay.loop": loop or None,
+        "replay.wait": wait or None,
+    }
+    raise typer.Exit(execute(recorded, config, [*assignments(overrides), *(changes or [])]))
 
 
 @app.command(
@@ -198,6 +200,38 @@ def watch(
 
 
 @app.command(
+    epilog=examples(
+        "view tcp://127.0.0.1:5555 --open",
+        "view tcp://192.0.2.7:5555 --port 9000",
+        "view tcp://127.0.0.1:5555 --host 0.0.0.0",
+    )
+)
+def view(
+    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Where a run publishes.")],
+    port: Annotated[
+        int, typer.Option(help="Of the page; 0: any free one.", min=0, max=65535)
+    ] = 8080,
+    host: Annotated[
+        str, typer.Option(help="Address to serve on; other machines need the token then.")
+    ] = "127.0.0.1",
+    token: Annotated[
+        str | None,
+        typer.Option(help="What a browser must bring; by default made, and printed."),
+    ] = None,
+    open_browser: Annotated[
+        bool, typer.Option("--open", help="Open the page in a browser.")
+    ] = False,
+) -> None:
+    """Show what a run publishes on a web page, until Ctrl-C."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    from pipeline.viewer.command import view as show  # noqa: PLC0415  (only this command needs it)
+
+    log_to(Console(stderr=True))
+    with suppress(KeyboardInterrupt):  # that is how one stops viewing
+        show(endpoint, host=host, port=port, token=token, open_browser=open_browser)
+
+
+@app.command(
     context_settings={
         "allow_extra_args": True,
         "ignore_unknown_options": True,
@@ -224,15 +258,6 @@ def show_config(
     from stages.program import ProgramSettings  # noqa: PLC0415
 
     print(page(load(ProgramSettings, config, changes or [])), end="")
-
-
-def log_to(console: Console) -> None:
-    """Log lines above the progress line on a terminal, and as plain lines elsewhere."""
-    if console.is_terminal:
-        handler = RichHandler(console=console, show_path=False, log_time_format="[%X]")
-        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
-    else:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
 
 
 def main_guarded() -> None:

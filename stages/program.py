@@ -22,6 +22,7 @@ from .decode import Decode, DecodeSettings
 from .publish import PublishSettings, PublishStage
 from .publishing.tally import SourceFacts
 from .record import RecordSettings, RecordStage
+from .replay import ReplaySettings
 from .segment import SegmentSettings
 from .sources.address import SourceSpec, parse_sources
 from .track import TrackConfig
@@ -46,6 +47,7 @@ class ProgramSettings(Settings):
     annotate: AnnotateSettings = AnnotateSettings()
     record: RecordSettings = RecordSettings()
     publish: PublishSettings = PublishSettings()
+    replay: ReplaySettings = ReplaySettings()
     metrics: MetricsSettings = MetricsSettings()
 
 
