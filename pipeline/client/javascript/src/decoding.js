@@ -48,6 +48,7 @@ import { KINDS, PICTURES, VERSION, WELCOME, checkStream, topic } from "./topics.
  * @property {Instance[] | null} instances null: the frame was not segmented
  * @property {number[]} ended ids of tracks that ended with this frame
  * @property {Picture | null} picture the JPEG file, with the kinds annotated and image
+ * @property {import("./requests.js").Position | null} position with the modes credit and lossless
  */
 /**
  * @typedef {object} StatusMessage
@@ -218,6 +219,7 @@ function messageOf({ kind, publisher, stream, pseq, fields }, header, jpeg) {
     instances,
     ended: fields.integers("ended", MOST_INSTANCES),
     picture: jpeg === null ? null : pictureOf(fields.inner("picture"), jpeg, image),
+    position: null,
   };
 }
 

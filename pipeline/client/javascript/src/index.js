@@ -13,6 +13,7 @@ export { Subscriber } from "./subscriber.js";
 /** @typedef {import("./instances.js").Instance} Instance */
 /** @typedef {import("./masks.js").Rle} Rle */
 /** @typedef {import("./polygons.js").Polygon} Polygon */
+/** @typedef {import("./requests.js").Position} Position */
 /** @typedef {import("./sockets.js").CurveKeys} CurveKeys */
 /** @typedef {import("./status.js").Status} Status */
 /** @typedef {import("./subscriber.js").SubscriberOptions} SubscriberOptions */

@@ -4,9 +4,9 @@
 
 /** @typedef {"latest" | "all" | "credit" | "lossless"} Mode */
 /**
- * A received message whose envelope was opened and whose contents were not. `done` is called when
- * the program has finished with it.
- * @typedef {{envelope: Envelope, parts: readonly Buffer[], done?: () => void}} Letter
+ * A received message whose envelope was opened and whose contents were not. When it was asked for,
+ * it has a `number`, and `done` is called when the program has finished with it.
+ * @typedef {{envelope: Envelope, parts: readonly Buffer[], number?: number, done?: () => void}} Letter
  */
 
 /**
@@ -31,7 +31,7 @@ export class Mailbox {
    */
   constructor(mode, capacity) {
     this.#isLatest = mode === "latest";
-    this.#capacity = mode === "latest" ? Infinity : capacity;
+    this.#capacity = mode === "all" ? capacity : Infinity; // what was asked for is bounded already
   }
 
   /**

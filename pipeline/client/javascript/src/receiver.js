@@ -43,12 +43,6 @@ export class Receiver {
     this.#read(this.#sockets.pictures);
   }
 
-  /** Everything that is here already has been sorted when this is over: two rounds of the event
-   * loop, because the first may have begun after its sockets were looked at. */
-  async settle() {
-    for (let quiet = 0; quiet < 2; quiet++) await new Promise((resolve) => setImmediate(resolve));
-  }
-
   /** @param {unknown} [error] */
   close(error) {
     clearInterval(this.#timer);

@@ -35,7 +35,7 @@ export const HEARTBEAT_MS = 2_000;
 export const HEARTBEAT_TIMEOUT_MS = 6_000;
 const RECONNECT_MS = 200;
 /** How long the last words may take on their way when a socket is closed. */
-const LAST_WORDS_MS = 1_000;
+export const LAST_WORDS_MS = 1_000;
 
 /** The two sockets that listen, connected and subscribed. */
 export class Sockets {
@@ -136,6 +136,12 @@ export function openDealer(wanted, at) {
   const socket = new Dealer({ ...optionsOf(wanted), linger: LAST_WORDS_MS });
   connect(socket, at);
   return socket;
+}
+
+/** Everything that is here already has been read when this is over: two rounds of the event loop,
+ * because the first may have begun after the sockets were looked at. */
+export async function settled() {
+  for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 /** @param {Wanted} wanted */

@@ -6,10 +6,15 @@ import { addressOf, parseReachable } from "./endpoints.js";
 import { EndpointError, StreamError, WireError } from "./errors.js";
 import { Mailbox } from "./mailbox.js";
 import { Receiver } from "./receiver.js";
+import { Requester } from "./requester.js";
+import { MOST_CREDIT } from "./requests.js";
+import { settled } from "./sockets.js";
 import { FRAME_KINDS, checkStream } from "./topics.js";
 
 /** @import {FrameMessage} from "./decoding.js" */
 /** @import {Letter, Mode} from "./mailbox.js" */
+/** @import {Order} from "./requester.js" */
+/** @import {Position} from "./requests.js" */
 /** @import {CurveKeys, Wanted} from "./sockets.js" */
 /** @import {FrameKind} from "./topics.js" */
 
@@ -19,14 +24,21 @@ import { FRAME_KINDS, checkStream } from "./topics.js";
  * @property {readonly FrameKind[]} [kinds] meta by default
  * @property {Mode} [mode] `latest` (live: of each stream and kind the newest, older ones are
  *   skipped and counted) or `all` (in order, up to `waiting` messages, then the oldest are skipped
- *   and counted)
+ *   and counted), and, asked for on the delivery socket, `credit` (live: the publisher sends the
+ *   newest when there is room for it) or `lossless` (every message, once)
  * @property {number} [waiting] 256 by default
+ * @property {number} [credit] messages that may be under way in the modes `credit` (1 by default)
+ *   and `lossless` (16)
+ * @property {string} [name] of a `lossless` subscriber: one of the publisher's `publish.lossless`
+ * @property {Position | null} [resumeAfter] the `position` of the last message whose result a
+ *   `lossless` subscriber has written down, in the life before this one
  * @property {boolean} [untilEnd] stop when the publisher says that all wanted streams have ended;
  *   true by default. A publisher that vanishes says nothing and is waited for
  * @property {number | null} [timeoutMs] longest silence, not even a status, that iterating puts up
  *   with; for ever by default
  * @property {string | null} [pictures] their endpoint, when the announced one cannot be reached
  *   from here (a tunnel)
+ * @property {string | null} [delivery] the same, of the delivery socket
  * @property {CurveKeys | null} [curve] keys, when the publisher asks for them
  * @property {(error: StreamError, count: number) => void} [onRejected] told of each message that
  *   was none of this protocol
@@ -34,7 +46,8 @@ import { FRAME_KINDS, checkStream } from "./topics.js";
 
 const SILENCE_CHECK_MS = 100;
 /** @type {readonly Mode[]} */
-const MODES = ["latest", "all"];
+const MODES = ["latest", "all", "credit", "lossless"];
+const LOSSLESS_CREDIT = 16;
 
 /**
  * The frames of a publisher, one for each message, for one loop to iterate:
@@ -49,24 +62,30 @@ export class Subscriber {
   #receiver;
   #settings;
   #address;
+  /** What the program is busy with. @type {Letter | null} */
+  #inHand = null;
 
   /**
    * @param {string} endpoint
    * @param {SubscriberOptions} options
    * @throws {EndpointError} when an endpoint is none
    * @throws {WireError} when a stream's name is none
-   * @throws {RangeError} for an unknown mode or kind
+   * @throws {RangeError} for an unknown mode or kind, or an option that does not go with the mode
    */
   constructor(endpoint, options = {}) {
     const settings = { mode: /** @type {Mode} */ ("latest"), waiting: 256, untilEnd: true, ...options };
     checkChoice("mode", [settings.mode], MODES);
+    const order = orderOf(settings);
     const wanted = wantedOf(endpoint, options);
     this.#settings = settings;
     this.#address = addressOf(wanted.records);
     this.#books = new Books(wanted.streams, wanted.kinds);
     this.#mailbox = new Mailbox(settings.mode, settings.waiting);
     const reject = this.#reject.bind(this);
-    this.#receiver = new Receiver(wanted, this.#mailbox, this.#books, reject, settings.untilEnd);
+    this.#receiver =
+      order === null
+        ? new Receiver(wanted, this.#mailbox, this.#books, reject, settings.untilEnd)
+        : new Requester(wanted, order, this.#mailbox, this.#books, reject);
   }
 
   /**
@@ -89,17 +108,26 @@ export class Subscriber {
   }
 
   /**
-   * The next message; null when none came in time or none will come.
+   * The next message; null when none came in time or none will come. In the modes `credit` and
+   * `lossless` this acknowledges the one before.
    * @param {number | null} [timeoutMs]
    * @returns {Promise<FrameMessage | null>}
    */
   async take(timeoutMs = null) {
-    await this.#receiver.settle();
+    await settled(); // so that what comes first is new, also after a busy program
     for (;;) {
+      this.ack();
       const letter = await this.#mailbox.take(timeoutMs);
       const message = letter && this.#open(letter);
       if (letter === null || message !== null) return message;
     }
+  }
+
+  /** Say that the program is done with the message that it took last: in the modes `credit` and
+   * `lossless` there is room for another. */
+  ack() {
+    this.#inHand?.done?.();
+    this.#inHand = null;
   }
 
   /** If nothing will come any more. */
@@ -127,13 +155,16 @@ export class Subscriber {
    * @param {Letter} letter
    * @returns {FrameMessage | null}
    */
-  #open({ envelope, parts }) {
+  #open(letter) {
+    const { envelope, parts, number } = letter;
+    this.#inHand = letter;
     this.#books.delivered(envelope);
     try {
       const message = unpack(envelope, parts);
       if (message.kind === "status") return null;
       const model = message.model && this.#books.model(message.stream, message.model);
-      return { ...message, model };
+      const position = number === undefined ? null : { publisher: message.publisher, number };
+      return { ...message, model, position };
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
       this.#reject(error);
@@ -160,17 +191,36 @@ export class Subscriber {
 }
 
 /**
+ * What to ask for; null in the modes that listen to what is sent to everybody.
+ *
+ * @param {SubscriberOptions & {untilEnd: boolean}} settings
+ * @returns {Order | null}
+ */
+function orderOf({ mode, credit, name = "", resumeAfter = null, untilEnd }) {
+  if ((name !== "") !== (mode === "lossless")) throw new RangeError("name goes with mode lossless");
+  if (resumeAfter !== null && mode !== "lossless") {
+    throw new RangeError("resumeAfter goes with mode lossless");
+  }
+  if (mode !== "credit" && mode !== "lossless") return null;
+  const most = credit ?? (mode === "credit" ? 1 : LOSSLESS_CREDIT);
+  if (!Number.isInteger(most) || most < 1 || most > MOST_CREDIT) {
+    throw new RangeError(`credit must be from 1 to ${MOST_CREDIT}, got ${credit}`);
+  }
+  return { mode, credit: most, name, after: resumeAfter, untilEnd };
+}
+
+/**
  * @param {string} endpoint
  * @param {SubscriberOptions} options
  * @returns {Wanted}
  */
-function wantedOf(endpoint, { streams, kinds = ["meta"], pictures, curve }) {
+function wantedOf(endpoint, { streams, kinds = ["meta"], pictures, delivery, curve }) {
   checkChoice("kinds", kinds, FRAME_KINDS);
   streams?.forEach(checkStream);
   return {
     records: parseReachable(endpoint, "subscriber"),
     pictures: pictures ? parseReachable(pictures, "subscriber") : null,
-    delivery: null,
+    delivery: delivery ? parseReachable(delivery, "subscriber") : null,
     streams: streams ? [...streams] : null,
     kinds: [...kinds],
     curve: curve ?? null,

@@ -92,6 +92,10 @@ export type FrameMessage = {
      * the JPEG file, with the kinds annotated and image
      */
     picture: Picture | null;
+    /**
+     * with the modes credit and lossless
+     */
+    position: import("./requests.js").Position | null;
 };
 export type StatusMessage = {
     kind: "status";

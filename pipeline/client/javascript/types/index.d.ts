@@ -11,6 +11,7 @@ export type StatusMessage = import("./decoding.js").StatusMessage;
 export type Instance = import("./instances.js").Instance;
 export type Rle = import("./masks.js").Rle;
 export type Polygon = import("./polygons.js").Polygon;
+export type Position = import("./requests.js").Position;
 export type CurveKeys = import("./sockets.js").CurveKeys;
 export type Status = import("./status.js").Status;
 export type SubscriberOptions = import("./subscriber.js").SubscriberOptions;
@@ -22,6 +23,7 @@ export type SubscriberOptions = import("./subscriber.js").SubscriberOptions;
 /** @typedef {import("./instances.js").Instance} Instance */
 /** @typedef {import("./masks.js").Rle} Rle */
 /** @typedef {import("./polygons.js").Polygon} Polygon */
+/** @typedef {import("./requests.js").Position} Position */
 /** @typedef {import("./sockets.js").CurveKeys} CurveKeys */
 /** @typedef {import("./status.js").Status} Status */
 /** @typedef {import("./subscriber.js").SubscriberOptions} SubscriberOptions */

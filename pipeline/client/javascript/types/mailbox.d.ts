@@ -4,14 +4,15 @@ export type Mode = "latest" | "all" | "credit" | "lossless";
 export type Letter = {
     envelope: Envelope;
     parts: readonly Buffer[];
+    number?: number;
     done?: () => void;
 };
 /** @import {Envelope} from "./decoding.js" */
 /** @typedef {"latest" | "all" | "credit" | "lossless"} Mode */
 /**
- * A received message whose envelope was opened and whose contents were not. `done` is called when
- * the program has finished with it.
- * @typedef {{envelope: Envelope, parts: readonly Buffer[], done?: () => void}} Letter
+ * A received message whose envelope was opened and whose contents were not. When it was asked for,
+ * it has a `number`, and `done` is called when the program has finished with it.
+ * @typedef {{envelope: Envelope, parts: readonly Buffer[], number?: number, done?: () => void}} Letter
  */
 /**
  * Messages for one reader. `latest`: one place per stream and kind, a newer message takes that of

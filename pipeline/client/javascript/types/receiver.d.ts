@@ -17,9 +17,6 @@ export declare class Receiver {
      * @throws {import("./errors.js").EndpointError} when an endpoint cannot be connected to
      */
     constructor(wanted: Wanted, mailbox: Mailbox, books: Books, reject: (error: StreamError) => void, untilEnd: boolean);
-    /** Everything that is here already has been sorted when this is over: two rounds of the event
-     * loop, because the first may have begun after its sockets were looked at. */
-    settle(): Promise<void>;
     /** @param {unknown} [error] */
     close(error?: unknown): void;
 }

@@ -18,6 +18,8 @@ export type Wanted = {
 };
 export declare const HEARTBEAT_MS = 2000;
 export declare const HEARTBEAT_TIMEOUT_MS = 6000;
+/** How long the last words may take on their way when a socket is closed. */
+export declare const LAST_WORDS_MS = 1000;
 /** The two sockets that listen, connected and subscribed. */
 export declare class Sockets {
     #private;
@@ -51,3 +53,6 @@ export declare function openWelcomes(wanted: Wanted): Sub;
  * @throws {EndpointError} when the endpoint cannot be connected to
  */
 export declare function openDealer(wanted: Wanted, at: Endpoint): Dealer;
+/** Everything that is here already has been read when this is over: two rounds of the event loop,
+ * because the first may have begun after the sockets were looked at. */
+export declare function settled(): Promise<void>;

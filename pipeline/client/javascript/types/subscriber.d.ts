@@ -2,6 +2,7 @@
 import { StreamError } from "./errors.js";
 import type { FrameMessage } from "./decoding.js";
 import type { Mode } from "./mailbox.js";
+import type { Position } from "./requests.js";
 import type { CurveKeys } from "./sockets.js";
 import type { FrameKind } from "./topics.js";
 export type SubscriberOptions = {
@@ -16,13 +17,28 @@ export type SubscriberOptions = {
     /**
      * `latest` (live: of each stream and kind the newest, older ones are
      * skipped and counted) or `all` (in order, up to `waiting` messages, then the oldest are skipped
-     * and counted)
+     * and counted), and, asked for on the delivery socket, `credit` (live: the publisher sends the
+     * newest when there is room for it) or `lossless` (every message, once)
      */
     mode?: Mode;
     /**
      * 256 by default
      */
     waiting?: number;
+    /**
+     * messages that may be under way in the modes `credit` (1 by default)
+     * and `lossless` (16)
+     */
+    credit?: number;
+    /**
+     * of a `lossless` subscriber: one of the publisher's `publish.lossless`
+     */
+    name?: string;
+    /**
+     * the `position` of the last message whose result a
+     * `lossless` subscriber has written down, in the life before this one
+     */
+    resumeAfter?: Position | null;
     /**
      * stop when the publisher says that all wanted streams have ended;
      * true by default. A publisher that vanishes says nothing and is waited for
@@ -38,6 +54,10 @@ export type SubscriberOptions = {
      * from here (a tunnel)
      */
     pictures?: string | null;
+    /**
+     * the same, of the delivery socket
+     */
+    delivery?: string | null;
     /**
      * keys, when the publisher asks for them
      */
@@ -62,7 +82,7 @@ export declare class Subscriber {
      * @param {SubscriberOptions} options
      * @throws {EndpointError} when an endpoint is none
      * @throws {WireError} when a stream's name is none
-     * @throws {RangeError} for an unknown mode or kind
+     * @throws {RangeError} for an unknown mode or kind, or an option that does not go with the mode
      */
     constructor(endpoint: string, options?: SubscriberOptions);
     /**
@@ -73,11 +93,15 @@ export declare class Subscriber {
      */
     [Symbol.asyncIterator](): AsyncGenerator<FrameMessage, void, void>;
     /**
-     * The next message; null when none came in time or none will come.
+     * The next message; null when none came in time or none will come. In the modes `credit` and
+     * `lossless` this acknowledges the one before.
      * @param {number | null} [timeoutMs]
      * @returns {Promise<FrameMessage | null>}
      */
     take(timeoutMs?: number | null): Promise<FrameMessage | null>;
+    /** Say that the program is done with the message that it took last: in the modes `credit` and
+     * `lossless` there is room for another. */
+    ack(): void;
     /** If nothing will come any more. */
     get ended(): boolean;
     /** The last status of each wanted stream, by name. */

@@ -1,0 +1,94 @@
+/** One connection to a publisher's delivery socket: says hello, keeps itself alive, and says when
+ * it is dead. */
+
+import { setTimeout } from "node:timers/promises";
+
+import { addressOf } from "./endpoints.js";
+import { encodeRequest } from "./requests.js";
+import { HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS, LAST_WORDS_MS, openDealer, settled } from "./sockets.js";
+
+/** @import {Endpoint} from "./endpoints.js" */
+/** @import {Hello, Request} from "./requests.js" */
+/** @import {Wanted} from "./sockets.js" */
+
+export class Connection {
+  /** If the last hello was answered. */
+  greeted = false;
+  #heardMs = performance.now();
+  #saidHelloMs = 0;
+  /** @type {Promise<void>} */
+  #saying = Promise.resolve(); // one send at a time is all that a socket allows
+  #socket;
+  #timer;
+  #hello;
+  #lost;
+
+  /**
+   * @param {Wanted} wanted
+   * @param {Endpoint} at
+   * @param {() => Hello} hello made anew each time that it is said
+   * @param {(parts: Buffer[]) => void} hear
+   * @param {(error?: unknown) => void} lost called when nothing was heard for too long, with an
+   *   error when the socket broke
+   */
+  constructor(wanted, at, hello, hear, lost) {
+    this.address = addressOf(at);
+    this.#hello = hello;
+    this.#lost = lost;
+    this.#socket = openDealer(wanted, at);
+    this.#timer = setInterval(() => this.#check(), HEARTBEAT_MS);
+    this.sayHello();
+    this.#read(hear);
+  }
+
+  sayHello() {
+    this.greeted = false;
+    this.#saidHelloMs = performance.now();
+    this.say(this.#hello());
+  }
+
+  /** @param {Request} request */
+  say(request) {
+    const part = encodeRequest(request);
+    this.#saying = this.#saying.then(async () => {
+      if (!this.#socket.closed) await this.#socket.send(part);
+    }).catch(() => {}); // closed meanwhile: what was to be said is of no use any more
+  }
+
+  /** At once, without what was not said yet. */
+  drop() {
+    clearInterval(this.#timer);
+    if (this.#socket.closed) return;
+    this.#socket.linger = 0;
+    this.#socket.close();
+  }
+
+  /** After the last words. */
+  async close() {
+    clearInterval(this.#timer);
+    await Promise.race([this.#saying, setTimeout(LAST_WORDS_MS)]);
+    this.#socket.close();
+  }
+
+  /** @param {(parts: Buffer[]) => void} hear */
+  async #read(hear) {
+    try {
+      for await (const parts of this.#socket) {
+        this.#heardMs = performance.now();
+        hear(parts);
+      }
+    } catch (error) {
+      this.#lost(error);
+    }
+  }
+
+  async #check() {
+    await settled(); // a program that was busy may not have looked
+    if (this.#socket.closed) return;
+    const now = performance.now();
+    const isSilent = now - this.#heardMs >= HEARTBEAT_TIMEOUT_MS;
+    const isIgnored = !this.greeted && now - this.#saidHelloMs >= HEARTBEAT_TIMEOUT_MS;
+    if (isSilent || isIgnored) this.#lost();
+    else this.say({ kind: "ping" });
+  }
+}

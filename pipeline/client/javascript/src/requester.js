@@ -1,0 +1,259 @@
+/** Asks for what it has room for, on the delivery socket: modes `credit` and `lossless`. */
+
+import { Connection } from "./connection.js";
+import { decodeWelcome, openEnvelope, unpack } from "./decoding.js";
+import { addressOf, parseEndpoint, seenThrough } from "./endpoints.js";
+import { EndpointError, StreamError } from "./errors.js";
+import { refused } from "./fields.js";
+import { decodeAnswer } from "./requests.js";
+import { openWelcomes } from "./sockets.js";
+
+/** @import {Books} from "./books.js" */
+/** @import {Mailbox} from "./mailbox.js" */
+/** @import {Hello, Position} from "./requests.js" */
+/** @import {Wanted} from "./sockets.js" */
+
+/**
+ * @typedef {object} Order
+ * @property {"credit" | "lossless"} mode
+ * @property {number} credit messages that may be under way
+ * @property {string} name of a lossless subscriber
+ * @property {Position | null} after what a lossless subscriber has already
+ * @property {boolean} untilEnd
+ */
+
+const ASK_AGAIN_MS = 2_000;
+
+/** Fills the mailbox as the program empties it, and keeps the books. */
+export class Requester {
+  heardMs = performance.now();
+  /** @type {Connection | null} */
+  #connection = null;
+  /** Where the numbers begin anew: a hello in credit mode, a publisher's run in lossless mode. */
+  #session = 0;
+  #publisher = "";
+  /** The last number that came. */
+  #received = -1;
+  #acknowledged = -1;
+  /** Numbers that the program has not finished with, in order. @type {number[]} */
+  #outstanding = [];
+  /** @type {number | null} */
+  #end = null;
+  #closed = false;
+  #wanted;
+  #order;
+  #mailbox;
+  #books;
+  #reject;
+  #welcomes;
+
+  /**
+   * @param {Wanted} wanted
+   * @param {Order} order
+   * @param {Mailbox} mailbox
+   * @param {Books} books
+   * @param {(error: StreamError) => void} reject
+   * @throws {EndpointError} when an endpoint cannot be connected to
+   */
+  constructor(wanted, order, mailbox, books, reject) {
+    this.#wanted = wanted;
+    this.#order = order;
+    this.#mailbox = mailbox;
+    this.#books = books;
+    this.#reject = reject;
+    this.#welcomes = openWelcomes(wanted);
+    if (order.after !== null) this.#begin(order.after);
+    this.#readWelcomes();
+  }
+
+  /** @param {unknown} [error] */
+  close(error) {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#welcomes.close();
+    // A lossless subscriber may come back; only its own wish, the end, says that it will not.
+    if (this.#order.mode === "credit") this.#connection?.say({ kind: "bye" });
+    this.#connection?.close();
+    this.#mailbox.finish(error);
+  }
+
+  async #readWelcomes() {
+    try {
+      for await (const [part] of this.#welcomes) this.#guard(() => this.#follow(part));
+    } catch (error) {
+      this.close(error);
+    }
+  }
+
+  /** @param {Buffer} part */
+  #follow(part) {
+    this.heardMs = performance.now();
+    const { publisher, delivery } = decodeWelcome(part);
+    if (delivery === "" && this.#wanted.delivery === null) return this.close(noDelivery());
+    const announced = this.#wanted.delivery ?? parseEndpoint(delivery, "publisher's delivery socket");
+    const at = seenThrough(announced, this.#wanted.delivery ?? this.#wanted.records);
+    const isThere = this.#connection?.address === addressOf(at) && publisher === this.#publisher;
+    if (!isThere) this.#connect(at);
+  }
+
+  /** @param {import("./endpoints.js").Endpoint} at */
+  #connect(at) {
+    this.#connection?.drop();
+    const lost = (/** @type {unknown} */ error) => (error ? this.close(error) : this.#connect(at));
+    const hear = (/** @type {Buffer[]} */ parts) => this.#guard(() => this.#hear(parts));
+    this.#connection = new Connection(this.#wanted, at, () => this.#hello(), hear, lost);
+  }
+
+  /** @returns {Hello} */
+  #hello() {
+    const { mode, credit, name } = this.#order;
+    const { streams, kinds } = this.#wanted;
+    if (mode === "credit") return { kind: "hello", mode, streams, kinds, credit };
+    const isNew = this.#publisher === "" || this.#acknowledged < 0;
+    const after = isNew ? null : { publisher: this.#publisher, number: this.#acknowledged };
+    return { kind: "hello", mode, name, streams, kinds, credit, after };
+  }
+
+  /** @param {Buffer[]} parts */
+  #hear(parts) {
+    this.heardMs = performance.now();
+    const answer = decodeAnswer(parts[0]);
+    if (answer.kind === "welcome") this.#greet(answer.publisher);
+    else if (answer.kind === "message") this.#receive(answer.number, answer.skipped, parts.slice(1));
+    else if (answer.kind === "end") this.#noteEnd(answer.number);
+    else if (answer.kind === "error") this.#complain(answer.error, answer.text);
+  }
+
+  /** @param {string} publisher */
+  #greet(publisher) {
+    if (this.#connection !== null) this.#connection.greeted = true;
+    const goesOn = this.#order.mode === "lossless" && publisher === this.#publisher;
+    if (!goesOn) this.#begin({ publisher, number: -1 });
+    // What was finished since the hello, which told of what was finished before.
+    else if (this.#acknowledged >= 0) this.#say(this.#acknowledged);
+  }
+
+  /** Numbers begin anew, after what is here already. @param {Position} after */
+  #begin({ publisher, number }) {
+    this.#session++;
+    this.#publisher = publisher;
+    this.#received = this.#acknowledged = number;
+    this.#outstanding = [];
+    this.#end = null;
+  }
+
+  /**
+   * @param {number | null} number
+   * @param {number} skipped
+   * @param {Buffer[]} parts
+   */
+  #receive(number, skipped, parts) {
+    if (number === null) {
+      const message = unpack(openEnvelope(parts), parts);
+      if (message.kind === "status") this.#books.note(message.status, message.publisher, this.heardMs);
+      return;
+    }
+    if (number <= this.#received) return; // it comes again over a new connection
+    this.#received = number;
+    try {
+      this.#keep(number, skipped, parts);
+    } finally {
+      this.#acknowledge(); // what could not be understood is dealt with
+    }
+  }
+
+  /**
+   * @param {number} number
+   * @param {number} skipped
+   * @param {Buffer[]} parts
+   */
+  #keep(number, skipped, parts) {
+    const envelope = openEnvelope(parts);
+    if (envelope.kind === "status") throw refused("message", "a frame", "a status with a number");
+    const session = this.#session;
+    this.#books.enter(envelope, envelope.kind, { session, skipped });
+    this.#outstanding.push(number);
+    const done = () => this.#finish(session, number);
+    this.#mailbox.put({ envelope, parts, number, done });
+  }
+
+  /**
+   * The program is done with a message.
+   * @param {number} session
+   * @param {number} number
+   */
+  #finish(session, number) {
+    if (session !== this.#session) return; // nobody asks for it any more
+    this.#outstanding = this.#outstanding.filter((other) => other !== number);
+    this.#acknowledge();
+  }
+
+  /** Everything before the first message that the program is not done with. */
+  #acknowledge() {
+    const number = this.#outstanding.length > 0 ? this.#outstanding[0] - 1 : this.#received;
+    if (number > this.#acknowledged) {
+      this.#acknowledged = number;
+      if (this.#connection?.greeted) this.#say(number);
+    }
+    if (number === this.#end && this.#order.untilEnd) {
+      this.#books.closeAccounts();
+      this.close();
+    }
+  }
+
+  /** @param {number} number */
+  #noteEnd(number) {
+    this.#end = number;
+    this.#received = Math.max(this.#received, number);
+    this.#acknowledge();
+  }
+
+  /** @param {number} number */
+  #say(number) {
+    this.#connection?.say({ kind: "ack", number });
+  }
+
+  /**
+   * @param {string} error
+   * @param {string} text
+   */
+  #complain(error, text) {
+    const connection = this.#connection;
+    if (error === "unknown" && connection?.greeted) connection.sayHello();
+    else if (error === "full") setTimeout(() => this.#closed || connection?.sayHello(), ASK_AGAIN_MS);
+    else if (error === "name" || error === "taken") this.close(unwelcome(this.#order.name, text));
+    else if (error !== "unknown") throw refused("request", "one that the publisher takes", text);
+  }
+
+  /** Count what is none of this protocol, and go on. @param {() => void} listen */
+  #guard(listen) {
+    try {
+      if (!this.#closed) listen();
+    } catch (error) {
+      if (error instanceof StreamError) this.#reject(error);
+      else this.close(error);
+    }
+  }
+}
+
+function noDelivery() {
+  return new EndpointError({
+    where: "subscriber",
+    wanted: "a publisher that delivers on request",
+    got: "one without a delivery socket",
+    remedy: "Use the mode latest or all, or a newer publisher.",
+  });
+}
+
+/**
+ * @param {string} name
+ * @param {string} text
+ */
+function unwelcome(name, text) {
+  return new EndpointError({
+    where: `lossless subscriber '${name}'`,
+    wanted: "to be the one that the publisher waits for",
+    got: text,
+    remedy: "Use a name of publish.lossless, once.",
+  });
+}

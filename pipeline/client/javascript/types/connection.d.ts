@@ -1,0 +1,30 @@
+/** One connection to a publisher's delivery socket: says hello, keeps itself alive, and says when
+ * it is dead. */
+import type { Endpoint } from "./endpoints.js";
+import type { Hello, Request } from "./requests.js";
+import type { Wanted } from "./sockets.js";
+/** @import {Endpoint} from "./endpoints.js" */
+/** @import {Hello, Request} from "./requests.js" */
+/** @import {Wanted} from "./sockets.js" */
+export declare class Connection {
+    #private;
+    address: string;
+    /** If the last hello was answered. */
+    greeted: boolean;
+    /**
+     * @param {Wanted} wanted
+     * @param {Endpoint} at
+     * @param {() => Hello} hello made anew each time that it is said
+     * @param {(parts: Buffer[]) => void} hear
+     * @param {(error?: unknown) => void} lost called when nothing was heard for too long, with an
+     *   error when the socket broke
+     */
+    constructor(wanted: Wanted, at: Endpoint, hello: () => Hello, hear: (parts: Buffer[]) => void, lost: (error?: unknown) => void);
+    sayHello(): void;
+    /** @param {Request} request */
+    say(request: Request): void;
+    /** At once, without what was not said yet. */
+    drop(): void;
+    /** After the last words. */
+    close(): Promise<void>;
+}
