@@ -19,17 +19,19 @@ BURST = 500
 """Messages of one socket before the other has its turn."""
 
 Parts = list[bytes]
+Socket = zmq.Socket[bytes]
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What to subscribe to. ``streams`` None means all that the publisher has; ``pictures``: their
-    endpoint, when the announced one does not lead there."""
+    """What to subscribe to. ``streams`` None means all that the publisher has; ``pictures``,
+    ``delivery``: their endpoints, when the announced ones do not lead there."""
 
     records: Endpoint
     pictures: Endpoint | None
     streams: tuple[str, ...] | None
     kinds: tuple[FrameKind, ...]
+    delivery: Endpoint | None = None
 
 
 class Sockets:
@@ -44,11 +46,11 @@ class Sockets:
         self._pictures_at: Endpoint | None = None
         self._pictures_of: set[str] = set()
         self._context = zmq.Context()
-        self._records = self._open()
-        self._pictures = self._open()
+        self._records = open_socket(self._context, zmq.SUB, wanted)
+        self._pictures = open_socket(self._context, zmq.SUB, wanted)
         self._subscribe()
         try:
-            _connect(self._records, wanted.records)
+            connect(self._records, wanted.records)
             if wanted.pictures:
                 self._connect_pictures(wanted.pictures)
         except EndpointError:
@@ -85,18 +87,6 @@ class Sockets:
         self._pictures.close(0)
         self._context.term()
 
-    def _open(self) -> "zmq.Socket[bytes]":
-        sock: zmq.Socket[bytes] = self._context.socket(zmq.SUB)
-        sock.linger = 0
-        sock.rcvhwm = RECEIVE_HWM
-        sock.set(zmq.MAXMSGSIZE, LARGEST_PART_BYTES)
-        sock.set(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
-        sock.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
-        sock.set(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
-        sock.set(zmq.RECONNECT_IVL, RECONNECT_MS)
-        sock.set(zmq.IPV6, int(self._wanted.records.is_ipv6))
-        return sock
-
     def _subscribe(self) -> None:
         """Before connecting: a welcome is only heard by who has subscribed to it."""
         self._records.subscribe(WELCOME)
@@ -118,13 +108,31 @@ class Sockets:
     def _connect_pictures(self, at: Endpoint) -> None:
         if at == self._pictures_at:
             return
-        _connect(self._pictures, at)
+        connect(self._pictures, at)
         if self._pictures_at is not None:  # the publisher came back at another port
             self._pictures.disconnect(str(self._pictures_at))
         self._pictures_at = at
 
 
-def _connect(sock: "zmq.Socket[bytes]", endpoint: Endpoint) -> None:
+def open_socket(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, wanted: Wanted) -> Socket:
+    """A socket of a subscriber, ready to connect."""
+    sock: Socket = context.socket(kind)
+    sock.linger = 0
+    sock.rcvhwm = RECEIVE_HWM
+    sock.set(zmq.MAXMSGSIZE, LARGEST_PART_BYTES)
+    sock.set(zmq.HEARTBEAT_IVL, HEARTBEAT_MS)
+    sock.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
+    sock.set(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
+    sock.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+    sock.set(zmq.IPV6, int(wanted.records.is_ipv6))
+    return sock
+
+
+def connect(sock: Socket, endpoint: Endpoint) -> None:
+    """Connect, now or as soon as somebody is there.
+
+    :raises EndpointError: when that is no address.
+    """
     try:
         sock.connect(str(endpoint))
     except zmq.ZMQError as error:
