@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ..wire import Envelope
+from ..wire import Envelope, Status, Totals
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,9 @@ class KindStatistics:
     because the program was slower, and neither yet. ``lost``: published but never received.
     ``dropped``: frames that the pipeline did not publish, by reason. ``captured``: frames that the
     source took from the first received one to the last. For the kind ``meta``, which has a message
-    for every published frame: captured = received + lost + Σ dropped. (Where a publisher dies, or
-    messages are lost just at a change of epoch, what only they would have told is missing.)
+    for every published frame, at any time: captured = received + lost + Σ dropped. What only lost
+    messages would have told comes with the next message or status; what a publisher lost or dropped
+    between its last message and its death nobody tells.
     """
 
     received: int = 0
@@ -41,9 +42,13 @@ class Account:
         self.delivered = self.skipped = 0
         self._received = self._lost = self._captured = 0
         self._dropped: Counter[str] = Counter()
-        self._run: tuple[str, int] | None = None  # publisher and epoch
+        self._epoch = 0
         self._seq = 0
         self._told: Counter[str] = Counter()  # drops of this epoch that are in the books
+        self._earlier: Counter[str] | None = (
+            None  # drops of this publisher before its first message
+        )
+        self._of_run: Counter[str] = Counter()  # drops of this publisher that are in the books
 
     def enter(self, envelope: Envelope) -> None:
         """A message came.
@@ -53,11 +58,37 @@ class Account:
         fields = envelope.fields
         epoch, seq = fields.integer("epoch"), fields.integer("seq")
         dropped = Counter(fields.counts("dropped"))
-        if envelope.publisher == self.publisher:
-            self._lost += max(0, envelope.pseq - self.next_pseq)
-        self._advance((envelope.publisher, epoch), seq, dropped)
-        self.publisher, self.next_pseq = envelope.publisher, envelope.pseq + 1
+        if envelope.publisher != self.publisher:
+            self._begin(envelope.publisher, epoch, seq, dropped)
+            self._captured += 1
+        else:
+            gap = max(0, envelope.pseq - self.next_pseq)
+            self._lost += gap
+            self._advance(epoch, seq, dropped, gap)
+        self.next_pseq = envelope.pseq + 1
         self._received += 1
+
+    def catch_up(self, publisher: str, status: Status) -> None:
+        """A status came in its turn: of the records before it, what is not here is lost.
+
+        Only for records, and where a status overtakes none of them.
+        """
+        if publisher != self.publisher or status.epoch is None or status.seq is None:
+            return
+        missing = status.messages.get("meta", 0) - self.next_pseq
+        if missing > 0:
+            self._lost += missing
+            self._advance(status.epoch, status.seq, Counter(status.dropped), missing - 1)
+            self.next_pseq += missing
+        if self._earlier is None and status.epoch == self._epoch:
+            self._earlier = Counter(status.totals.dropped) - Counter(status.dropped)
+
+    def settle(self, publisher: str, totals: Totals) -> None:
+        """The exact totals at the end: drops behind the last message of an epoch or of all."""
+        if publisher == self.publisher and self._earlier is not None:
+            behind = Counter(totals.dropped) - self._earlier - self._of_run
+            self._drop(behind)
+            self._captured += behind.total()
 
     def end(self, publisher: str, messages: int) -> None:
         """The publisher has ended after so many messages: what did not come is lost."""
@@ -76,12 +107,26 @@ class Account:
             dropped=dict(self._dropped),
         )
 
-    def _advance(self, run: tuple[str, int], seq: int, dropped: Counter[str]) -> None:
-        """What was captured and dropped since the last message; at the start, from this one on."""
-        if self._run is None or self._run[0] != run[0]:
-            self._told, self._seq = dropped, seq - 1
-        elif self._run != run:
+    def _begin(self, publisher: str, epoch: int, seq: int, dropped: Counter[str]) -> None:
+        """The first message of a publisher: the books go on from it."""
+        self.publisher = publisher
+        self._epoch, self._seq, self._told = epoch, seq, dropped
+        self._earlier = Counter() if epoch == 0 else None
+        self._of_run = Counter(dropped)
+
+    def _advance(self, epoch: int, seq: int, dropped: Counter[str], gap: int) -> None:
+        """What was captured and dropped since the last message, ``gap`` messages being lost.
+
+        Of an epoch's first messages seq - Σ dropped are before this one; other lost ones belong to
+        epochs before it.
+        """
+        if epoch != self._epoch:
+            self._captured += max(0, gap - max(0, seq - dropped.total()))
             self._told, self._seq = Counter(), -1
         self._captured += max(0, seq - self._seq)
-        self._dropped += dropped - self._told
-        self._run, self._seq, self._told = run, seq, dropped
+        self._drop(dropped - self._told)
+        self._epoch, self._seq, self._told = epoch, seq, dropped
+
+    def _drop(self, dropped: Counter[str]) -> None:
+        self._dropped += dropped
+        self._of_run += dropped

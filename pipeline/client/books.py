@@ -57,6 +57,15 @@ class Books:
             else:
                 self._over_ns.pop(status.stream, None)
 
+    def catch_up(self, status: Status, publisher: str) -> None:
+        """A status came behind all records that were sent before it: some of them may be lost."""
+        with self._lock:
+            account = self._accounts.get((status.stream, "meta"))
+            if account is not None:
+                account.catch_up(publisher, status)
+                if status.state in OVER:
+                    account.settle(publisher, status.totals)
+
     def skipped(self, envelope: Envelope) -> None:
         with self._lock:
             self._account(envelope.stream, envelope.kind).skipped += 1
@@ -97,10 +106,14 @@ class Books:
             if not names or not all(self._is_over(name, now_ns) for name in names):
                 return False
             for name in names:
-                for kind, messages in self._statuses[name].messages.items():
-                    if (name, kind) in self._accounts:
-                        self._accounts[name, kind].end(self._publisher, messages)
+                self._end(self._statuses[name])
             return True
+
+    def _end(self, status: Status) -> None:
+        for kind, messages in status.messages.items():
+            account = self._accounts.get((status.stream, kind))
+            if account is not None:
+                account.end(self._publisher, messages)
 
     def _known(self) -> set[str]:
         told = (status.streams for status in self._statuses.values())

@@ -85,6 +85,7 @@ class Receiver:
             status = unpack(envelope, letter.parts).status
             if status is not None:
                 self._books.note(status, envelope.publisher, self._clock.now_ns())
+                self._books.catch_up(status, envelope.publisher)
                 self._sockets.follow(status.pictures, status.streams)
         elif envelope.kind in self._wanted.kinds:
             self._books.enter(envelope)
