@@ -58,6 +58,14 @@ app = typer.Typer(
 )
 
 
+PASSED_ON = {
+    "allow_extra_args": True,
+    "ignore_unknown_options": True,
+    "help_option_names": [],
+}
+"""For commands that read their own arguments."""
+
+
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context) -> None:
     """The demo, when no command is given."""
@@ -231,18 +239,28 @@ def view(
         show(endpoint, host=host, port=port, token=token, open_browser=open_browser)
 
 
-@app.command(
-    context_settings={
-        "allow_extra_args": True,
-        "ignore_unknown_options": True,
-        "help_option_names": [],
-    },
-)
+@app.command(context_settings=PASSED_ON)
 def weights(context: typer.Context) -> None:
     """List, fetch, convert and inspect weights; `weights --help` says how."""
     from stages.networks.weights_cli import weights_app  # noqa: PLC0415  (it brings torch)
 
     weights_app(context.args, prog_name="run_stream.py weights", standalone_mode=False)
+
+
+@app.command(context_settings=PASSED_ON)
+def train(context: typer.Context) -> None:
+    """Train on your own labelled pictures; `train --help` says how."""
+    from stages.learning.training.command import train_app  # noqa: PLC0415  (it brings torch)
+
+    train_app(context.args, prog_name="run_stream.py train", standalone_mode=False)
+
+
+@app.command(context_settings=PASSED_ON)
+def evaluate(context: typer.Context) -> None:
+    """Evaluate masks, tracks, or the whole program; `evaluate --help` says how."""
+    from stages.evaluation.cli import evaluate_app  # noqa: PLC0415  (only this command needs it)
+
+    evaluate_app(context.args, prog_name="run_stream.py evaluate", standalone_mode=False)
 
 
 @app.command(name="config", epilog=examples("config > mine.md", "config --set segment.batch=1"))

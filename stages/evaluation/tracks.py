@@ -4,13 +4,25 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import ConfigError, Mistake, SourceError
 from stages.judging.detections import Detected, detection_files, read_detections
 from stages.judging.mots import IGNORED, KITTI_CLASSES
 from stages.judging.sequences import Frames, moments_of, results_of, tracked, truth_of
-from stages.judging.track_score import Figures, Moment, Raw, TrackJudge, together
+from stages.judging.track_score import (
+    COUNTS,
+    FIGURES,
+    RATES,
+    Figures,
+    Moment,
+    Raw,
+    TrackJudge,
+    together,
+)
 from stages.tracking.tracker import MaskTracker, TrackConfig
+
+from .report import percent, print_table
 
 Progress = Callable[[Iterable[str], int], Iterable[str]]
 """Shows how far one is with so many."""
@@ -23,6 +35,31 @@ class TrackScores:
     overall: Figures
     classes: Mapping[str, Figures]
     sequences: Mapping[str, Figures]
+
+    def metrics(self) -> dict[str, Any]:
+        """As in ``metrics.json``."""
+        parts = {"classes": self.classes, "sequences": self.sequences}
+        return _keyed(self.overall) | {
+            kind: {name: _keyed(figures) for name, figures in mine.items()}
+            for kind, mine in parts.items()
+        }
+
+
+def _keyed(figures: Figures) -> dict[str, float]:
+    return {f"track.{name}": value for name, value in figures.items()}
+
+
+def print_tracks(scores: TrackScores) -> None:
+    """A line a class and a sequence, and all together: the mean of rates, the sum of counts."""
+    rows = {"all": scores.overall, **scores.classes, **scores.sequences}
+    print_table(
+        "tracks",
+        ("class or sequence", *FIGURES),
+        [
+            [name, *(percent(mine[f]) for f in RATES), *(str(int(mine[f])) for f in COUNTS)]
+            for name, mine in rows.items()
+        ],
+    )
 
 
 def class_names(text: str | None) -> dict[int, str] | None:

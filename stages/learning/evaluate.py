@@ -1,7 +1,7 @@
 """How good a segmenter is on pictures whose truth is known, and how long each part of it takes."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from statistics import median
@@ -115,18 +115,24 @@ def judge(
     segmenter: Segmenter,
     examples: Iterable[Example],
     *,
+    classes: Sequence[str] | None = None,
     device: torch.device | str = "cpu",
     spent: Spent | None = None,
 ) -> Scoring:
-    """What the segmenter found beside the truth, ready to be scored; ``spent`` is added to."""
-    scoring = Scoring(segmenter.classes)
+    """What the segmenter found beside the truth, ready to be scored; ``spent`` is added to.
+
+    ``classes``: those that count, and that the truth's labels mean; by default the segmenter's.
+    """
+    classes = segmenter.classes if classes is None else classes
+    labels = {n: classes.index(c) for n, c in enumerate(segmenter.classes) if c in classes}
+    scoring = Scoring(classes)
     for example in examples:
         found, seconds = _found(segmenter, example.picture, device)
         if spent is not None:
             spent.seconds.append(seconds)
         height, width = example.picture.shape[:2]
         truths = (_thing(truth) for truth in example.truths)
-        scoring.add((height, width), truths, findings(found, height, width))
+        scoring.add((height, width), truths, _findings(found, height, width, labels))
     return scoring
 
 
@@ -146,11 +152,14 @@ def _found(
     return found, tuple(np.diff(times).tolist())
 
 
-def findings(found: Found, height: int, width: int) -> Iterator[Finding]:
-    """What was found in a picture of that size, for scoring."""
+def _findings(
+    found: Found, height: int, width: int, labels: Mapping[int, int]
+) -> Iterator[Finding]:
+    """What of the found counts, in a picture of that size."""
     masks = Masks.from_crops(height, width, found.crops)
     for row, (score, label) in enumerate(zip(found.scores, found.classes, strict=True)):
-        yield Finding(int(label), masks.to_coco(row), float(score))
+        if int(label) in labels:
+            yield Finding(labels[int(label)], masks.to_coco(row), float(score))
 
 
 def _thing(truth: Annotation) -> Thing:
