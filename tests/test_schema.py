@@ -28,7 +28,7 @@ from pipeline.wire.delivery import (
 from tests.media import write_video
 from tests.program import running, wait_for_line
 from tests.schemas import FOLDER, Header, mistakes, schema
-from tests.test_vectors import ACCEPTED, REFUSED, parts_of
+from tests.test_vectors import ACCEPTED, REFUSED, SAYINGS, part_of, parts_of
 from tests.vector_cases import Vector
 
 TEXT = (FOLDER.parent / "PROTOCOL.md").read_text()
@@ -137,6 +137,19 @@ def until_the_end(*sockets: "zmq.Socket[bytes]") -> Iterator[Header]:
             yield header
             if header.get("state") == "ended":
                 return
+
+
+@pytest.mark.parametrize("vector", SAYINGS, ids=lambda vector: vector["name"])
+def test_sayings_are_of_their_schema_or_not(vector: Vector) -> None:
+    """By a schema nothing is refused that a reader takes; most of what he refuses is."""
+    try:
+        said = json.loads(part_of(vector["part"]))
+    except (ValueError, RecursionError):
+        return
+    kind = {"subscriber": "request", "publisher": "answer"}[vector["from"]]
+    found = mistakes(kind, said)
+    beyond = ("not ASCII", "two lines", "not a number")
+    assert (found == []) == ("expect" in vector or vector["name"].startswith(beyond)), found
 
 
 def names_of(contents: Any) -> Iterator[str]:

@@ -13,20 +13,48 @@ from pipeline.masks import Masks, decode
 from pipeline.polygons import Polygon, filled
 from pipeline.wire import WELCOME, Message, Status, decode_welcome
 from pipeline.wire import decode as decode_message
+from pipeline.wire.delivery import (
+    Delivery,
+    Greeting,
+    Hello,
+    Refusal,
+    decode_answer,
+    decode_request,
+)
 from tests import vectors
 from tests.vector_cases import Vector
 
 ACCEPTED = vectors.read("accepted.jsonl")
 REFUSED = vectors.read("refused.jsonl")
+SAYINGS = vectors.read("delivery.jsonl")
+ANSWERS: dict[type, str] = {Greeting: "welcome", Delivery: "message", Refusal: "error"}
 
 
 def parts_of(vector: Vector) -> list[bytes]:
-    return [
-        base64.b64decode(each)
-        if isinstance(each, str)
-        else base64.b64decode(each["base64"]) * each["times"]
-        for each in vector["parts"]
-    ]
+    return [part_of(each) for each in vector["parts"]]
+
+
+def part_of(written: Any) -> bytes:
+    if isinstance(written, str):
+        return base64.b64decode(written)
+    return base64.b64decode(written["base64"]) * int(written["times"])
+
+
+def understand_saying(sender: str, said: bytes) -> Vector:
+    """A request or an answer of the delivery socket, in the words of the vectors."""
+    if sender == "subscriber":
+        request = decode_request(said)
+        fields = dict(vars(request))
+        if isinstance(request, Hello):
+            fields["kinds"] = list(request.kinds)
+            fields["streams"] = None if request.streams is None else list(request.streams)
+            fields["after"] = request.after and request.after._asdict()
+        return {"kind": type(request).__name__.lower(), **fields}
+    answer = decode_answer(said)
+    kind = ANSWERS.get(type(answer), type(answer).__name__.lower())
+    if answer == Delivery():
+        return {"kind": kind}
+    return {"kind": kind, **vars(answer)}
 
 
 def understand(parts: list[bytes]) -> Vector:
@@ -141,11 +169,21 @@ def test_what_must_be_understood_is(vector: Vector) -> None:
 
 @pytest.mark.parametrize("vector", REFUSED, ids=lambda vector: vector["name"])
 def test_what_must_be_refused_is(vector: Vector) -> None:
-    wanted: type[errors.WireError] = getattr(errors, vector["error"])
-    with pytest.raises(wanted) as caught:
+    with pytest.raises(getattr(errors, vector["error"])) as caught:
         understand(parts_of(vector))
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 600
+
+
+@pytest.mark.parametrize("vector", SAYINGS, ids=lambda vector: vector["name"])
+def test_what_is_said_about_delivery(vector: Vector) -> None:
+    said = part_of(vector["part"])
+    if "expect" in vector:
+        assert understand_saying(vector["from"], said) == vector["expect"]
+        return
+    with pytest.raises(getattr(errors, vector["error"])) as caught:
+        understand_saying(vector["from"], said)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("vector", ACCEPTED, ids=lambda vector: vector["name"])
@@ -163,5 +201,5 @@ def test_the_expectations_agree_with_one_another(vector: Vector) -> None:
 
 
 def test_names_are_unique() -> None:
-    names = [vector["name"] for vector in (*ACCEPTED, *REFUSED)]
+    names = [vector["name"] for vector in (*ACCEPTED, *REFUSED, *SAYINGS)]
     assert len(names) == len(set(names))

@@ -4,13 +4,15 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests import vector_bad, vector_cases
+from tests import vector_bad, vector_cases, vector_delivery, vector_sequences
 from tests.vector_cases import Vector
 
 FOLDER = Path(__file__).parent / "data" / "wire"
 FILES: dict[str, Callable[[], Iterator[Vector]]] = {
     "accepted.jsonl": vector_cases.messages,
     "refused.jsonl": vector_bad.messages,
+    "delivery.jsonl": vector_delivery.sayings,
+    "sequences.jsonl": vector_sequences.sequences,
 }
 
 
