@@ -139,17 +139,16 @@ def until_the_end(*sockets: "zmq.Socket[bytes]") -> Iterator[Header]:
                 return
 
 
+BEYOND = ("nothing", "too long", "deep", "not ASCII", "two lines", "not a number")
+
+
 @pytest.mark.parametrize("vector", SAYINGS, ids=lambda vector: vector["name"])
 def test_sayings_are_of_their_schema_or_not(vector: Vector) -> None:
-    """By a schema nothing is refused that a reader takes; most of what he refuses is."""
-    try:
-        said = json.loads(part_of(vector["part"]))
-    except (ValueError, RecursionError):
-        return
-    kind = {"subscriber": "request", "publisher": "answer"}[vector["from"]]
-    found = mistakes(kind, said)
-    beyond = ("not ASCII", "two lines", "not a number")
-    assert (found == []) == ("expect" in vector or vector["name"].startswith(beyond)), found
+    """What is refused for more than its bytes is refused by the schema too."""
+    if not vector["name"].startswith(BEYOND):
+        kind = {"subscriber": "request", "publisher": "answer"}[vector["from"]]
+        found = mistakes(kind, json.loads(part_of(vector["part"])))
+        assert (found == []) == ("expect" in vector), found
 
 
 def names_of(contents: Any) -> Iterator[str]:
