@@ -27,8 +27,9 @@ from benchmarks import tracking_score as scoring  # noqa: E402  (needs the path)
 from pipeline.frame import Instances, TrackState  # noqa: E402
 from stages.judging.detections import Detected  # noqa: E402
 from stages.judging.mots import KITTI_CLASSES  # noqa: E402
-from stages.judging.sequences import Frames, tracked  # noqa: E402
+from stages.judging.sequences import Frames  # noqa: E402
 from stages.judging.track_score import TrackJudge  # noqa: E402
+from stages.judging.tracked import tracked  # noqa: E402
 
 TRACKING = ROOT.parent / "shared" / "media" / "tracking"
 RATES_HZ = {"low-fps": 10 / 3}  # the others: 10

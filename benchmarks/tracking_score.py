@@ -17,8 +17,9 @@ from pipeline.frame import Instances, TrackState
 from stages.evaluation.tracks import tracks_of
 from stages.judging.detections import Detected, read_detections
 from stages.judging.mots import KITTI_CLASSES
-from stages.judging.sequences import Frames, moments_of, tracked, truth_of
+from stages.judging.sequences import Frames, moments_of, truth_of
 from stages.judging.track_score import Figures, Raw, TrackJudge, together
+from stages.judging.tracked import tracked
 from stages.track import TrackConfig
 
 GROUND_TRUTH = "kitti_mots_oracle.tar.xz"

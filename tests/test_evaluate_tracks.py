@@ -59,7 +59,7 @@ def test_what_is_right_scores_one(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert metrics["sequences"]["a"]["track.HOTA"] == pytest.approx(1)
     shown = capsys.readouterr().out
     assert "HOTA" in shown
-    assert "pedestrian  100.0" in shown
+    assert "pedestrian         100.0" in shown
 
 
 def test_a_switch_is_counted(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_detections_are_tracked_first_and_can_be_tuned(
 ) -> None:
     write(tmp_path / "truth", "a", scene())
     detections(tmp_path / "a.jsonl")
-    given = ["--ground-truth", tmp_path / "truth", "--detections", tmp_path / "a.jsonl"]
+    given = ("--ground-truth", tmp_path / "truth", "--detections", tmp_path / "a.jsonl")
     evaluate(*given)
     assert "car" in (shown := capsys.readouterr().out)
     assert "100.0" in shown

@@ -11,9 +11,10 @@ import pytest
 from pipeline.errors import SourceError
 from pipeline.masks import Masks, encode
 from stages.judging.detections import detection_files, read_detections
-from stages.judging.mots import Line, Seen, parted, read
-from stages.judging.sequences import FrameNumbers, moments_of, results_of, truth_of
+from stages.judging.mots import Line, Seen, read
+from stages.judging.sequences import moments_of, results_of, truth_of
 from stages.judging.track_score import Moment, TrackJudge, together
+from stages.judging.tracked import FrameNumbers, parted
 
 TRACKING = Path(__file__).parents[2] / "shared" / "media" / "tracking"
 ORACLE = TRACKING / "kitti_mots_oracle.tar.xz"

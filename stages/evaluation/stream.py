@@ -17,8 +17,9 @@ from pipeline.summary import ProgressLine
 from stages.assembly import assemble
 from stages.judging.mask_score import ClassScore, Finding, Scoring, Thing
 from stages.judging.mots import Seen
-from stages.judging.sequences import recorded, tracked
+from stages.judging.sequences import recorded
 from stages.judging.track_score import RATES, Figures, Moment, TrackJudge
+from stages.judging.tracked import tracked
 from stages.learning.augment import LEAST_AREA_PX
 from stages.learning.evaluate import open_segmenter
 from stages.learning.moving import LABEL, Scene, Truth

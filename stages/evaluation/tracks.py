@@ -9,7 +9,7 @@ from typing import Any
 from pipeline.errors import ConfigError, Mistake, SourceError
 from stages.judging.detections import Detected, detection_files, read_detections
 from stages.judging.mots import IGNORED, KITTI_CLASSES
-from stages.judging.sequences import Frames, moments_of, results_of, tracked, truth_of
+from stages.judging.sequences import Frames, moments_of, results_of, truth_of
 from stages.judging.track_score import (
     COUNTS,
     FIGURES,
@@ -20,6 +20,7 @@ from stages.judging.track_score import (
     TrackJudge,
     together,
 )
+from stages.judging.tracked import tracked
 from stages.tracking.tracker import MaskTracker, TrackConfig
 
 from .report import percent, print_table

@@ -8,12 +8,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from pycocotools import mask as coco
 
 from pipeline.errors import SourceError, SourceUnavailable
-from pipeline.masks import RLE, Masks, run_lengths
+from pipeline.masks import RLE, run_lengths
 
 INSTANCES_A_CLASS = 1000
 IGNORED = 10
@@ -79,22 +77,6 @@ def check_apart(path: Path, frames: dict[int, list[Seen]]) -> None:
                     remedy="Give each pixel to one instance, as the MOTS format demands.",
                 )
             taken = one.mask if taken is None else coco.merge([taken, one.mask])
-
-
-def parted(masks: Masks, scores: NDArray[np.float32]) -> Masks:
-    """The same masks, each pixel left to the surest only; a mask may end up empty."""
-    owner = np.full((masks.height, masks.width), -1, np.int32)
-    windows = [
-        owner[y : y + crop.shape[0], x : x + crop.shape[1]]
-        for (x, y), crop in zip(masks.origins.tolist(), masks.crops, strict=True)
-    ]
-    for row in np.argsort(scores, kind="stable"):
-        windows[row][masks.crops[row]] = row
-    crops = [
-        (x, y, window == row)
-        for row, ((x, y), window) in enumerate(zip(masks.origins.tolist(), windows, strict=True))
-    ]
-    return Masks.from_crops(masks.height, masks.width, crops)
 
 
 def refused(path: Path, number: int, wanted: str, got: str) -> SourceError:

@@ -1,35 +1,21 @@
 """Folders of tracked sequences, a file each: MOTS text, or our JSON lines. And their moments."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from pipeline.errors import SourceError, WireError
-from pipeline.frame import Frame, Instances, TrackState
+from pipeline.frame import Frame
 from pipeline.wire.decoding import decode_header
 
-from .mots import IGNORED, Seen, check_apart, parted, read, refused, unreadable
+from .mots import IGNORED, Seen, check_apart, read, refused, unreadable
 from .track_score import Moment
+from .tracked import FrameNumbers, tracked
 
 Frames = dict[int, list[Seen]]
 """What is seen in each frame, counted from 0."""
 INNER = ("label_02", "instances_txt", "data")
 """Where data sets and trackers keep their text files, below the folder that one names."""
-
-
-class FrameNumbers:
-    """Numbers of frames that go on from one epoch to the next; in the first one, they are seq."""
-
-    def __init__(self) -> None:
-        self._epoch: int | None = None
-        self._first = self._next = 0
-
-    def of(self, epoch: int, seq: int) -> int:
-        """The number of a frame; frames come in order."""
-        if epoch != self._epoch:
-            self._epoch, self._first = epoch, self._next
-        self._next = self._first + seq + 1
-        return self._first + seq
 
 
 def truth_of(folder: Path) -> dict[str, Frames]:
@@ -137,30 +123,6 @@ def recorded(file: Path) -> Iterator[Frame]:
             raise refused(file, number, error.wanted, f"{error.got} ({error.where})") from error
         if frame is not None:
             yield frame
-
-
-def tracked(instances: Instances, categories: Sequence[int] | None = None) -> list[Seen]:
-    """The tracked instances, each pixel left to the surest, and nobody without pixels.
-
-    ``categories``: the number of each class, -1 for one that does not count; by default its index.
-    """
-    kept = [
-        row
-        for row, category in enumerate(instances.classes.tolist())
-        if instances.states[row] == TrackState.TRACKED
-        and (categories is None or categories[category] >= 0)
-    ]
-    chosen = instances.select(kept)
-    masks = parted(chosen.masks, chosen.scores)
-    return [
-        Seen(
-            int(chosen.track_ids[row]),
-            category if categories is None else categories[category],
-            masks.to_coco(row),
-        )
-        for row, category in enumerate(chosen.classes.tolist())
-        if masks.crops[row].size
-    ]
 
 
 def moments_of(where: str, truth: Frames, found: Frames, frames: Iterable[int]) -> list[Moment]:
