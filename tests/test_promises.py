@@ -20,6 +20,7 @@ from stages.networks.weights_cli import weights_app
 ROOT = Path(__file__).parents[1]
 OPTIONS = {
     "run": "config network weights device publish record max-frames set",
+    "play": "video image publish speed step loop wait config set",
     "watch": "stream json save max-frames",
     "config": "config set",
 }

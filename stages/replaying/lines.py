@@ -78,7 +78,8 @@ class Recording:
             with self.path.open("rb") as file:
                 for number, line in enumerate(_pieces(file), 1):
                     if line.strip():
-                        yield number, line.rstrip(b"\r\n"), line.endswith(b"\n")
+                        is_whole = line.endswith(b"\n") or len(line) > LARGEST_HEADER_BYTES
+                        yield number, line.rstrip(b"\r\n"), is_whole
         except OSError as error:
             raise SourceUnavailable(
                 where=str(self.path),
