@@ -17,6 +17,16 @@ def test_what_is_no_endpoint_is_an_error(address: str) -> None:
     assert "secret" not in str(e.value)
 
 
+@pytest.mark.parametrize(
+    "address", ["ipc://\udcde", "ipc:///tmp/a\0b", "tcp://\ud83d:1", "a" * 16 * 2**20]
+)
+def test_what_a_publisher_may_announce_does_no_harm(address: str) -> None:
+    with pytest.raises(EndpointError) as caught:
+        parse_endpoint(address, "announcement")
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 400
+
+
 def test_endpoints_know_where_the_pictures_are_and_who_reaches_them() -> None:
     records = parse_endpoint("tcp://camera-host:5555", "test")
     assert str(records.for_pictures()) == "tcp://camera-host:5556"

@@ -14,6 +14,7 @@ from ..redact import redact
 _TCP = re.compile(r"tcp://(?P<host>\[[0-9a-fA-F:.]+\]|[^\s:/\[\]@]+):(?P<port>\*|[0-9]{1,5})")
 _IPC = re.compile(r"ipc://(?P<path>[^\s*].*)")
 LARGEST_PORT = 65_535
+LONGEST_SHOWN = 200
 LONGEST_PATH_BYTES = 100
 """Of a Unix socket: the kernel's limit is 107, and the pictures' path is a little longer."""
 
@@ -70,16 +71,19 @@ def parse_endpoint(address: str, where: str) -> Endpoint:
 
     :raises EndpointError: when it is none; ``where`` says which setting it came from.
     """
-    if tcp := _TCP.fullmatch(address):
+    sound = address if address.isprintable() else ""  # an announcement may have half surrogates
+    if tcp := _TCP.fullmatch(sound):
         port = 0 if tcp["port"] == "*" else int(tcp["port"])
         if port <= LARGEST_PORT:
             return Endpoint("tcp", tcp["host"], port)
-    ipc = _IPC.fullmatch(address)
+    ipc = _IPC.fullmatch(sound)
     if ipc and len(ipc["path"].encode()) <= LONGEST_PATH_BYTES:
         return Endpoint("ipc", ipc["path"])
     raise EndpointError(
         where=where,
         wanted="tcp://HOST:PORT with a port up to 65535, or ipc://PATH of up to 100 bytes",
-        got=repr(redact(address)),
+        got=repr(redact(address))
+        if len(address) <= LONGEST_SHOWN
+        else f"{len(address)} characters",
         remedy="For example tcp://127.0.0.1:5555",
     )
