@@ -1,6 +1,10 @@
 /** What a subscriber got and what not, and whose fault it was: one account a stream and kind. */
 
+import { minus, plus, total } from "./counter.js";
+
+/** @import {Counts} from "./counter.js" */
 /** @import {Envelope} from "./decoding.js" */
+/** @import {Status, Totals} from "./status.js" */
 
 /**
  * Messages of one stream and kind, since the subscriber began.
@@ -9,8 +13,10 @@
  * program was slower, and neither yet. `passedOver`: not sent by the publisher, for want of credit.
  * `lost`: published but never received. `dropped`: frames that the pipeline did not publish, by
  * reason. `captured`: frames that the source took from the first received one to the last. For the
- * kind `meta`: captured = received + passedOver + lost + Σ dropped. (Where a publisher dies, or
- * messages are lost just at a change of epoch, what only they would have told is missing.)
+ * kind `meta`, which has a message for every published frame, at any time:
+ * captured = received + passedOver + lost + Σ dropped. What only lost messages would have told comes
+ * with the next message or status; what a publisher lost or dropped between its last message and its
+ * death nobody tells.
  *
  * @typedef {object} KindStatistics
  * @property {string} stream
@@ -25,6 +31,11 @@
  * @property {Record<string, number>} dropped
  */
 
+/**
+ * What the publisher says that it has passed over of a stream and kind since the request `session`.
+ * @typedef {{session: number, skipped: number}} PassedOver
+ */
+
 /** The books of one stream and kind. */
 export class Account {
   publisher = "";
@@ -35,21 +46,24 @@ export class Account {
   #passedOver = 0;
   #lost = 0;
   #captured = 0;
-  /** @type {Record<string, number>} */
+  /** @type {Counts} */
   #dropped = {};
-  /** @type {string | null} publisher and epoch */
-  #run = null;
+  #epoch = 0;
   #seq = 0;
-  /** Drops of this epoch that are in the books. @type {Record<string, number>} */
+  /** Drops of this epoch that are in the books. @type {Counts} */
   #told = {};
-  /** What this subscription was passed over, so far. */
-  #request = { session: -1, skipped: 0 };
+  /** Drops of this publisher before its first message. @type {Counts | null} */
+  #earlier = null;
+  /** Drops of this publisher that are in the books. @type {Counts} */
+  #ofRun = {};
+  /** @type {PassedOver} */
+  #request = { session: 0, skipped: 0 };
 
   /**
-   * A message came. `skipped`: what the publisher says that it has passed over of this stream and
-   * kind since the request number `session`.
+   * A message came.
    *
    * @param {Envelope} envelope
+   * @param {PassedOver} request
    * @throws {import("./errors.js").WireError} when its counters are missing; the books are as
    *   before then
    */
@@ -57,11 +71,49 @@ export class Account {
     const epoch = fields.integer("epoch");
     const seq = fields.integer("seq");
     const dropped = fields.counts("dropped");
-    this.#measureGap(publisher, pseq, request);
-    this.#advance(publisher, epoch, seq, dropped);
-    this.publisher = publisher;
+    if (publisher === this.publisher) {
+      const gap = Math.max(0, pseq - this.nextPseq);
+      this.#explain(gap, request);
+      this.#advance(epoch, seq, dropped, gap);
+    } else {
+      this.#begin(publisher, epoch, seq, dropped);
+      this.#captured++;
+    }
+    this.#request = request;
     this.nextPseq = pseq + 1;
     this.#received++;
+  }
+
+  /**
+   * A status came in its turn: of the records before it, what is not here is lost. Only for records,
+   * and where a status overtakes none of them.
+   *
+   * @param {string} publisher
+   * @param {Status} status
+   */
+  catchUp(publisher, { epoch, seq, messages, dropped, totals }) {
+    if (publisher !== this.publisher || epoch === null || seq === null) return;
+    const missing = (messages.meta ?? 0) - this.nextPseq;
+    if (missing > 0) {
+      this.#lost += missing;
+      this.#advance(epoch, seq, dropped, missing - 1);
+      this.nextPseq += missing;
+    }
+    if (this.#earlier === null && epoch === this.#epoch) {
+      this.#earlier = minus(totals.dropped, dropped);
+    }
+  }
+
+  /**
+   * The exact totals at the end: drops behind the last message of an epoch or of all.
+   * @param {string} publisher
+   * @param {Totals} totals
+   */
+  settle(publisher, totals) {
+    if (publisher !== this.publisher || this.#earlier === null) return;
+    const behind = minus(minus(totals.dropped, this.#earlier), this.#ofRun);
+    this.#drop(behind);
+    this.#captured += total(behind);
   }
 
   /**
@@ -91,36 +143,53 @@ export class Account {
   }
 
   /**
-   * @param {string} publisher
-   * @param {number} pseq
-   * @param {{session: number, skipped: number}} request
+   * Of the messages that are missing, those that the publisher did not send, and those that it did.
+   * @param {number} gap
+   * @param {PassedOver} request
    */
-  #measureGap(publisher, pseq, request) {
-    const before = this.#request.session === request.session ? this.#request.skipped : 0;
-    this.#request = request;
-    if (publisher !== this.publisher) return;
-    const gap = Math.max(0, pseq - this.nextPseq);
-    const passedOver = Math.min(gap, Math.max(0, request.skipped - before));
+  #explain(gap, { session, skipped }) {
+    const before = this.#request.session === session ? this.#request.skipped : 0;
+    const passedOver = Math.min(gap, Math.max(0, skipped - before));
     this.#passedOver += passedOver;
     this.#lost += gap - passedOver;
   }
 
   /**
-   * What was captured and dropped since the last message; at the start, from this one on.
+   * The first message of a publisher: the books go on from it.
    * @param {string} publisher
    * @param {number} epoch
    * @param {number} seq
-   * @param {Record<string, number>} dropped
+   * @param {Counts} dropped
    */
-  #advance(publisher, epoch, seq, dropped) {
-    const run = `${publisher}/${epoch}`;
-    if (publisher !== this.publisher) [this.#told, this.#seq] = [dropped, seq - 1];
-    else if (run !== this.#run) [this.#told, this.#seq] = [{}, -1];
-    this.#captured += Math.max(0, seq - this.#seq);
-    for (const [reason, count] of Object.entries(dropped)) {
-      const more = Math.max(0, count - (this.#told[reason] ?? 0));
-      if (more > 0) this.#dropped[reason] = (this.#dropped[reason] ?? 0) + more;
+  #begin(publisher, epoch, seq, dropped) {
+    this.publisher = publisher;
+    [this.#epoch, this.#seq, this.#told] = [epoch, seq, dropped];
+    this.#earlier = epoch === 0 ? {} : null;
+    this.#ofRun = dropped;
+  }
+
+  /**
+   * What was captured and dropped since the last message, `gap` messages being missing. Of an epoch's
+   * first messages seq - Σ dropped are before this one; other missing ones belong to epochs before.
+   *
+   * @param {number} epoch
+   * @param {number} seq
+   * @param {Counts} dropped
+   * @param {number} gap
+   */
+  #advance(epoch, seq, dropped, gap) {
+    if (epoch !== this.#epoch) {
+      this.#captured += Math.max(0, gap - Math.max(0, seq - total(dropped)));
+      [this.#told, this.#seq] = [{}, -1];
     }
-    [this.#run, this.#seq, this.#told] = [run, seq, dropped];
+    this.#captured += Math.max(0, seq - this.#seq);
+    this.#drop(minus(dropped, this.#told));
+    [this.#epoch, this.#seq, this.#told] = [epoch, seq, dropped];
+  }
+
+  /** @param {Counts} dropped */
+  #drop(dropped) {
+    this.#dropped = plus(this.#dropped, dropped);
+    this.#ofRun = plus(this.#ofRun, dropped);
   }
 }

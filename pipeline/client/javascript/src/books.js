@@ -66,6 +66,17 @@ export class Books {
     else if (!this.#overMs.has(status.stream)) this.#overMs.set(status.stream, nowMs);
   }
 
+  /**
+   * A status came behind all records that were sent before it: some of them may be lost.
+   * @param {Status} status
+   * @param {string} publisher
+   */
+  catchUp(status, publisher) {
+    const account = this.#accounts.get(`${status.stream}/meta`)?.account;
+    account?.catchUp(publisher, status);
+    if (OVER.includes(status.state)) account?.settle(publisher, status.totals);
+  }
+
   /** @param {Envelope} envelope */
   skipped({ stream, kind }) {
     if (kind !== "status") this.#account(stream, kind).skipped++;

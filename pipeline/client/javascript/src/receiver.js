@@ -84,6 +84,7 @@ export class Receiver {
     const message = unpack(envelope, parts);
     if (message.kind !== "status") return;
     this.#books.note(message.status, envelope.publisher, this.heardMs);
+    this.#books.catchUp(message.status, envelope.publisher);
     this.#sockets.follow(message.status.pictures, message.status.streams);
   }
 }

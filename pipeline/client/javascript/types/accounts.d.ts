@@ -1,5 +1,6 @@
 /** What a subscriber got and what not, and whose fault it was: one account a stream and kind. */
 import type { Envelope } from "./decoding.js";
+import type { Status, Totals } from "./status.js";
 export type KindStatistics = {
     stream: string;
     kind: import("./topics.js").FrameKind;
@@ -12,7 +13,13 @@ export type KindStatistics = {
     captured: number;
     dropped: Record<string, number>;
 };
+export type PassedOver = {
+    session: number;
+    skipped: number;
+};
+/** @import {Counts} from "./counter.js" */
 /** @import {Envelope} from "./decoding.js" */
+/** @import {Status, Totals} from "./status.js" */
 /**
  * Messages of one stream and kind, since the subscriber began.
  *
@@ -20,8 +27,10 @@ export type KindStatistics = {
  * program was slower, and neither yet. `passedOver`: not sent by the publisher, for want of credit.
  * `lost`: published but never received. `dropped`: frames that the pipeline did not publish, by
  * reason. `captured`: frames that the source took from the first received one to the last. For the
- * kind `meta`: captured = received + passedOver + lost + Σ dropped. (Where a publisher dies, or
- * messages are lost just at a change of epoch, what only they would have told is missing.)
+ * kind `meta`, which has a message for every published frame, at any time:
+ * captured = received + passedOver + lost + Σ dropped. What only lost messages would have told comes
+ * with the next message or status; what a publisher lost or dropped between its last message and its
+ * death nobody tells.
  *
  * @typedef {object} KindStatistics
  * @property {string} stream
@@ -35,6 +44,10 @@ export type KindStatistics = {
  * @property {number} captured
  * @property {Record<string, number>} dropped
  */
+/**
+ * What the publisher says that it has passed over of a stream and kind since the request `session`.
+ * @typedef {{session: number, skipped: number}} PassedOver
+ */
 /** The books of one stream and kind. */
 export declare class Account {
     #private;
@@ -43,17 +56,28 @@ export declare class Account {
     delivered: number;
     skipped: number;
     /**
-     * A message came. `skipped`: what the publisher says that it has passed over of this stream and
-     * kind since the request number `session`.
+     * A message came.
      *
      * @param {Envelope} envelope
+     * @param {PassedOver} request
      * @throws {import("./errors.js").WireError} when its counters are missing; the books are as
      *   before then
      */
-    enter({ publisher, pseq, fields }: Envelope, request?: {
-        session: number;
-        skipped: number;
-    }): void;
+    enter({ publisher, pseq, fields }: Envelope, request?: PassedOver): void;
+    /**
+     * A status came in its turn: of the records before it, what is not here is lost. Only for records,
+     * and where a status overtakes none of them.
+     *
+     * @param {string} publisher
+     * @param {Status} status
+     */
+    catchUp(publisher: string, { epoch, seq, messages, dropped, totals }: Status): void;
+    /**
+     * The exact totals at the end: drops behind the last message of an epoch or of all.
+     * @param {string} publisher
+     * @param {Totals} totals
+     */
+    settle(publisher: string, totals: Totals): void;
     /**
      * The publisher has ended after so many messages: what did not come is lost.
      * @param {string} publisher

@@ -34,6 +34,12 @@ export declare class Books {
      * @param {number} nowMs
      */
     note(status: Status, publisher: string, nowMs: number): void;
+    /**
+     * A status came behind all records that were sent before it: some of them may be lost.
+     * @param {Status} status
+     * @param {string} publisher
+     */
+    catchUp(status: Status, publisher: string): void;
     /** @param {Envelope} envelope */
     skipped({ stream, kind }: Envelope): void;
     /** @param {Envelope} envelope */
