@@ -23,7 +23,7 @@ from pipeline.wire import FRAME_KINDS, encode_body, encode_header, encode_status
 from pipeline.wire.fields import LONGEST_NAME
 
 from .publishing.delivery import Desk
-from .publishing.outlet import Outlet
+from .publishing.outlet import Lock, Outlet, read_lock
 from .publishing.tally import SourceFacts, StreamTally
 
 POLL_S = 0.05
@@ -52,8 +52,12 @@ class PublishSettings(Settings):
     """Messages that are kept for each of them until it has acknowledged them."""
     grace_s: float = Field(default=20.0, ge=0)
     """Seconds that they are waited for: to come, to come back, to acknowledge the end."""
+    keys: str = ""
+    """The publisher's .key file, of `keys new`; everything is encrypted then."""
+    allowed: str = ""
+    """A file or folder with the public keys of who may subscribe; needed with keys."""
     insecure: bool = False
-    """Allow an address that other machines reach, though nothing is encrypted."""
+    """Allow an address that other machines reach without keys, though nothing is encrypted."""
     records_waiting: int = Field(default=1000, ge=1)
     """Records that wait for a slow subscriber before he loses some."""
     pictures_waiting: int = Field(default=4, ge=1)
@@ -76,6 +80,7 @@ class PublishStage:
     ``pictures_endpoint``, ``delivery_endpoint``: as bound. ``publisher``: the uuid of this run.
 
     :raises EndpointError: for an endpoint that is bad, in use, or open to others.
+    :raises AccessError: for keys that cannot be used.
     """
 
     name = "publish"
@@ -103,6 +108,7 @@ class PublishStage:
         self._desk = Desk(
             self.publisher, demand, settings.lossless, settings.window, settings.grace_s
         )
+        self._lock: Lock | None = read_lock(settings.keys, settings.allowed)
         self._outlet: Outlet | None = self._open(
             settings.endpoint, settings.pictures, settings.delivery
         )
@@ -165,6 +171,8 @@ class PublishStage:
             publisher=self.publisher,
             demand=self._demand,
             insecure=self._settings.insecure,
+            lock=self._lock,
+            clock=self._clock,
             waiting=(self._settings.records_waiting, self._settings.pictures_waiting),
         )
 
@@ -231,6 +239,7 @@ class PublishStage:
                 streams=tuple(self._tallies),
                 delivery=self.delivery_endpoint,
                 lossless=self._desk.told(),
+                security=outlet.security,
             )
             pseq = tally.messages["status"]
             parts = encode_status(status, publisher=self.publisher, pseq=pseq)

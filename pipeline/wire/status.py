@@ -47,7 +47,8 @@ class Status:
     ``messages``: published by kind, that is the next ``pseq`` of each. ``model``: with all its
     class names. ``pictures``: the endpoint of the kinds ``annotated`` and ``image``. ``streams``:
     all streams of the publisher. ``delivery``: the endpoint of the delivery socket, empty where
-    there is none. ``lossless``: the subscribers for whom every message is kept.
+    there is none. ``lossless``: the subscribers for whom every message is kept. ``security``:
+    curve, local, insecure; others may be added; empty where it is not said.
     """
 
     stream: str
@@ -67,6 +68,7 @@ class Status:
     streams: tuple[str, ...] = ()
     delivery: str = ""
     lossless: tuple[Listener, ...] = ()
+    security: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,7 @@ class Welcome:
 def encode_status(status: Status, *, publisher: str, pseq: int) -> list[bytes]:
     """A status as the parts of one message: topic and header."""
     model, age = status.model, status.age_ms
-    fields = {
+    fields: dict[str, object] = {
         "v": VERSION,
         "kind": "status",
         "publisher": publisher,
@@ -108,6 +110,8 @@ def encode_status(status: Status, *, publisher: str, pseq: int) -> list[bytes]:
         "delivery": status.delivery,
         "lossless": [asdict(listener) for listener in status.lossless],
     }
+    if status.security:
+        fields["security"] = status.security
     return [topic(status.stream, "status"), dump(fields, status.stream).encode("ascii")]
 
 
@@ -137,6 +141,7 @@ def status_of(fields: Fields, stream: str) -> Status:
         streams=_streams(fields),
         delivery=fields.text("delivery") if fields.has("delivery") else "",
         lossless=_listeners(fields),
+        security=fields.name("security") if fields.has("security") else "",
     )
 
 

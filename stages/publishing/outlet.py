@@ -5,17 +5,24 @@ and never waits for one; it also says who subscribes to what, which goes into th
 said on the third one is for ``delivery``.
 """
 
-import errno
-import socket
+import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import zmq
 
+from pipeline.clock import Clock, SystemClock
 from pipeline.demand import Demand
-from pipeline.errors import EndpointError
+from pipeline.errors import AccessError, EndpointError
+from pipeline.keys import Keys, read_keys
 from pipeline.wire import PICTURES, RECORDS, Kind, Welcome, encode_welcome
 from pipeline.wire.delivery import MOST_CREDIT
 from pipeline.wire.endpoints import Endpoint, parse_endpoint
+
+from .allowed import AllowList
+from .binding import bind, bind_again, checked
+from .door import Door
 
 HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2_000, 6_000
 LARGEST_SUBSCRIPTION_BYTES = 4_096
@@ -26,12 +33,37 @@ ROUTER_WAITING = 4 * MOST_CREDIT
 MOST_HEARD = 2_000
 """Messages that one ``listen`` takes at most, so that a flood of rubbish cannot hold up frames."""
 
-EXPOSED = "Use tcp://127.0.0.1:PORT (and a tunnel), or say publish.insecure=true"
-REASONS = {
-    errno.EADDRINUSE: ("one that is in use", "End the other program or take tcp://127.0.0.1:*"),
-    errno.EADDRNOTAVAIL: ("one that this machine does not have", "Take tcp://127.0.0.1:PORT"),
-    errno.ENODEV: ("one that this machine does not have", "Take tcp://127.0.0.1:PORT"),
-}
+SUBSCRIPTIONS_WAITING = 100
+"""Of one connection. libzmq adds all that there are to its tree in one go, while frames wait."""
+LOCKED_IO_THREADS = 2
+"""One encrypts records while another encrypts pictures."""
+
+log = logging.getLogger("maskstream.publish")
+
+
+@dataclass(frozen=True)
+class Lock:
+    """What makes the sockets encrypted: the publisher's keys, and who may come in."""
+
+    keys: Keys
+    allowed: AllowList
+
+
+def read_lock(keys: str, allowed: str) -> Lock | None:
+    """The lock of the settings ``publish.keys`` and ``publish.allowed``; None without both.
+
+    :raises AccessError: when one is missing or cannot be used.
+    """
+    if not keys and not allowed:
+        return None
+    if not keys or not allowed:
+        raise AccessError(
+            where="publish.keys" if not keys else "publish.allowed",
+            wanted="keys (--keys) and a list of who is allowed (--allow) together",
+            got="one without the other",
+            remedy="See docs/SECURITY.md",
+        )
+    return Lock(read_keys(Path(keys)), AllowList(Path(allowed)))
 
 
 class Outlet:
@@ -40,8 +72,10 @@ class Outlet:
     ``records``, ``pictures``, ``delivery``: where they are bound. ``router``: the third one, which
     raises when it cannot send.
 
+    ``security``: in the words of the status.
+
     :raises EndpointError: when an endpoint is bad, in use, or reaches beyond this machine
-        without ``insecure``.
+        without a ``lock`` or ``insecure``.
     """
 
     def __init__(
@@ -54,21 +88,28 @@ class Outlet:
         insecure: bool,
         waiting: tuple[int, int],
         delivery: str = "",
+        lock: Lock | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self._demand = demand
-        self._context = zmq.Context()
-        self._bound: list[zmq.Socket[bytes]] = []
+        self._context = zmq.Context(LOCKED_IO_THREADS if lock else 1)
+        keys, allowed = (lock.keys, lock.allowed) if lock else (None, None)
+        self._door = Door(self._context, clock or SystemClock(), keys, allowed)
+        self._bound: list[tuple[zmq.Socket[bytes], Endpoint]] = []
         self._sockets: dict[Kind, zmq.Socket[bytes]] = {}
         self._subscriptions: dict[Kind, set[bytes]] = {"meta": set(), "annotated": set()}
         self.rubbish = 0
         try:
-            wanted = _checked(records, "publish.endpoint", insecure)
+            open_to_all = insecure or lock is not None
+            wanted = checked(records, "publish.endpoint", open_to_all)
             sock, self.records = self._open(zmq.XPUB, wanted, "publish.endpoint", waiting[0])
             self._sockets |= dict.fromkeys(RECORDS, sock)
-            self.pictures = self._open_pictures(wanted, pictures, insecure, waiting[1])
-            self.delivery = self._open_delivery(wanted, delivery, insecure)
+            self.pictures = self._open_pictures(wanted, pictures, open_to_all, waiting[1])
+            self.delivery = self._open_delivery(wanted, delivery, open_to_all)
             said = Welcome(publisher, str(self.pictures), str(self.delivery))
             self._sockets["meta"].set(zmq.XPUB_WELCOME_MSG, encode_welcome(said))
+            self.security = self._security(locked=lock is not None)
+            self._door.open()
         except BaseException:
             self.close(linger_s=0)
             raise
@@ -79,28 +120,52 @@ class Outlet:
 
     def listen(self) -> bool:
         """Take note of who came and went; say if somebody new wants records. Never waits."""
+        if self._door.take_revoked():
+            self._reopen()
         self._hear("annotated", PICTURES)
         return self._hear("meta", RECORDS)
 
     def close(self, linger_s: float) -> None:
         """Close the sockets, giving what is under way ``linger_s`` to leave."""
-        for sock in self._bound:
+        for sock, _ in self._bound:
             sock.close(linger=round(linger_s * 1000))
+        self._door.close()
         self._demand.clear((*RECORDS, *PICTURES))
         self._context.term()
+
+    def _security(self, *, locked: bool) -> str:
+        if locked:
+            return "curve"
+        exposed = [str(endpoint) for _, endpoint in self._bound if not endpoint.is_local]
+        if not exposed:
+            return "local"
+        told = "insecure: %s can be reached by others, nothing is encrypted, nobody is asked"
+        log.warning(told, ", ".join(exposed))
+        return "insecure"
+
+    def _reopen(self) -> None:
+        """Cut all connections: keys are asked for at the handshake only, so all must do it anew.
+
+        Who is still allowed is back after a moment, and sees what he missed by ``pseq``.
+        """
+        log.warning("a key was withdrawn: cutting all connections, the others may come in again")
+        for sock, endpoint in self._bound:
+            sock.unbind(str(endpoint))
+        for sock, endpoint in self._bound:
+            bind_again(sock, endpoint)
 
     def _open_pictures(
         self, records: Endpoint, pictures: str, insecure: bool, waiting: int
     ) -> Endpoint:
         where = "publish.pictures"
-        wanted = _checked(pictures, where, insecure) if pictures else records.for_pictures()
+        wanted = checked(pictures, where, insecure) if pictures else records.for_pictures()
         sock, at = self._open_beside(zmq.XPUB, wanted, where, waiting, asked=bool(pictures))
         self._sockets |= dict.fromkeys(PICTURES, sock)
         return at
 
     def _open_delivery(self, records: Endpoint, delivery: str, insecure: bool) -> Endpoint:
         where = "publish.delivery"
-        wanted = _checked(delivery, where, insecure) if delivery else records.for_delivery()
+        wanted = checked(delivery, where, insecure) if delivery else records.for_delivery()
         self.router, at = self._open_beside(
             zmq.ROUTER, wanted, where, ROUTER_WAITING, asked=bool(delivery)
         )
@@ -125,6 +190,7 @@ class Outlet:
         sock.sndhwm = waiting
         sock.set(zmq.MAXMSGSIZE, LARGEST_SUBSCRIPTION_BYTES)
         if kind == zmq.XPUB:
+            sock.rcvhwm = SUBSCRIPTIONS_WAITING
             # Every subscription is reported, also the second of a kind: see _hear.
             sock.set(zmq.XPUB_VERBOSE, 1)
         else:
@@ -133,13 +199,15 @@ class Outlet:
         sock.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
         sock.set(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
         sock.set(zmq.IPV6, int(wanted.is_ipv6))
+        self._door.guard(sock)
         try:
-            _bind(sock, wanted, where)
+            bind(sock, wanted, where)
         except EndpointError:
             sock.close()
             raise
-        self._bound.append(sock)
-        return sock, parse_endpoint(sock.getsockopt_string(zmq.LAST_ENDPOINT), where)
+        endpoint = parse_endpoint(sock.getsockopt_string(zmq.LAST_ENDPOINT), where)
+        self._bound.append((sock, endpoint))
+        return sock, endpoint
 
     def _hear(self, socket_of: Kind, kinds: Sequence[Kind]) -> bool:
         """Drain what subscribers sent.
@@ -152,12 +220,13 @@ class Outlet:
         for _ in range(MOST_HEARD):
             if not sock.poll(0):
                 break
-            parts = sock.recv_multipart()
-            prefix = parts[0][1:]
-            if len(parts) > 1 or parts[0][:1] not in (b"\x00", b"\x01"):
+            first, *more = sock.recv_multipart(copy=False)
+            verb, prefix = first.bytes[:1], first.bytes[1:]
+            if more or verb not in (b"\x00", b"\x01"):
                 self.rubbish += 1
-            elif parts[0][0] == 1:
+            elif verb == b"\x01":
                 someone_new = True
+                self._door.connections.subscribes(_descriptor(first), prefix)
                 if prefix not in known and self._demand.add(prefix, kinds):
                     known.add(prefix)
             elif prefix in known:
@@ -166,40 +235,9 @@ class Outlet:
         return someone_new
 
 
-def _checked(address: str, where: str, insecure: bool) -> Endpoint:
-    endpoint = parse_endpoint(address, where)
-    if not endpoint.is_local and not insecure:
-        raise EndpointError(
-            where=where,
-            wanted="an address that only this machine reaches",
-            got=f"{endpoint}, which others reach, and nothing is encrypted",
-            remedy=EXPOSED,
-        )
-    return endpoint
-
-
-def _bind(sock: "zmq.Socket[bytes]", wanted: Endpoint, where: str) -> None:
-    if wanted.scheme == "ipc" and _answers(wanted.place):
-        got, remedy = REASONS[errno.EADDRINUSE]
-        raise EndpointError(where=where, wanted=_free(wanted), got=got, remedy=remedy)
-    name = "127.0.0.1" if wanted.place == "localhost" else wanted.place  # bind resolves no names
+def _descriptor(frame: zmq.Frame) -> int:
+    """The connection that a message came over; -1 for what libzmq makes of rubbish itself."""
     try:
-        sock.bind(str(Endpoint(wanted.scheme, name, wanted.port)))
-    except zmq.ZMQError as error:
-        unknown = (zmq.strerror(error.errno or 0), "Take tcp://127.0.0.1:5555")
-        got, remedy = REASONS.get(error.errno or 0, unknown)
-        raise EndpointError(where=where, wanted=_free(wanted), got=got, remedy=remedy) from error
-
-
-def _free(wanted: Endpoint) -> str:
-    return f"{wanted} to be a free address of this machine"
-
-
-def _answers(path: str) -> bool:
-    """If a program listens on a Unix socket. libzmq would take the path away from it."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(path)
-        except OSError:
-            return False
-        return True
+        return int(frame.get(zmq.SRCFD))
+    except zmq.ZMQError:
+        return -1

@@ -1,0 +1,133 @@
+"""The connections to a publisher, and how much each of them may send.
+
+libzmq bounds the size of a message and nothing else: not how many connections there are, not how
+many subscriptions or bytes come over one. Whoever goes beyond what a subscriber can need is cut.
+"""
+
+import os
+import resource
+import socket
+import struct
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+
+MOST_CONNECTIONS = 1_000
+MOST_PREFIXES = 5_000
+"""Different prefixes of one connection in its life."""
+MOST_PREFIX_BYTES = 128 * 2**10
+"""Of one connection: libzmq keeps them in a tree, a node a byte."""
+ALLOWANCE_BYTES = 2**20
+"""What a connection may send beyond its rate, all in all."""
+RATE_BYTES_S = 64 * 2**10
+RECEIVED_AT = 128
+"""Where ``struct tcp_info`` of Linux has the bytes received, a 64-bit number."""
+
+
+@dataclass(eq=False)
+class Connection:
+    """One connection. ``endpoint``: the one of ours that it came to."""
+
+    endpoint: str
+    since_ns: int
+    prefixes: set[bytes] = field(default_factory=set)
+    prefix_bytes: int = 0
+
+
+class Connections:
+    """All connections by their file descriptor. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self.cut = 0
+        self._lock = threading.Lock()
+        self._all: dict[int, Connection] = {}
+        # Half of the descriptors are left to sources, files and libzmq.
+        self._most = min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+
+    def __len__(self) -> int:
+        with self._lock:
+            return len(self._all)
+
+    def came(self, descriptor: int, endpoint: str, now_ns: int) -> None:
+        """A connection was accepted. It is cut at once when there are too many."""
+        with self._lock:
+            self._all[descriptor] = Connection(endpoint, now_ns)
+            if len(self._all) > self._most:
+                self._cut(descriptor)
+
+    def went(self, descriptor: int) -> None:
+        """A connection has ended."""
+        with self._lock:
+            self._all.pop(descriptor, None)
+
+    def subscribes(self, descriptor: int, prefix: bytes) -> None:
+        """A subscription came. Who has too many is cut, and they end with the connection."""
+        with self._lock:
+            connection = self._all.get(descriptor)
+            if connection is None or prefix in connection.prefixes:
+                return
+            connection.prefixes.add(prefix)
+            connection.prefix_bytes += len(prefix)
+            too_long = connection.prefix_bytes > MOST_PREFIX_BYTES
+            if too_long or len(connection.prefixes) > MOST_PREFIXES:
+                self._cut(descriptor)
+
+    def look(self, now_ns: int) -> None:
+        """Cut who has sent more than any subscriber has to say; forget who is not there any more.
+
+        (Where a socket is unbound, libzmq ends the connections without a word.)
+        """
+        with self._lock:
+            for descriptor, connection in list(self._all.items()):
+                seconds = (now_ns - connection.since_ns) / 1e9
+                with _shared(descriptor, connection.endpoint) as sock:
+                    if sock is None:
+                        del self._all[descriptor]
+                    elif _received_bytes(sock) > ALLOWANCE_BYTES + RATE_BYTES_S * seconds:
+                        self._cut(descriptor)
+
+    def _cut(self, descriptor: int) -> None:
+        """Shut it down; libzmq, whose it is, then closes it as any that the peer has left."""
+        connection = self._all.pop(descriptor)
+        self.cut += 1
+        with _shared(descriptor, connection.endpoint) as sock:
+            if sock is not None:
+                with suppress(OSError):  # the peer was quicker
+                    sock.shutdown(socket.SHUT_RDWR)
+
+
+@contextmanager
+def _shared(descriptor: int, endpoint: str) -> Iterator[socket.socket | None]:
+    """The connection behind a file descriptor of libzmq; None when it is another file's by now."""
+    try:
+        own = os.dup(descriptor)
+    except OSError:
+        yield None
+        return
+    try:
+        sock = socket.socket(fileno=own)
+    except OSError:
+        os.close(own)
+        yield None
+        return
+    with sock:
+        yield sock if _is_at(sock, endpoint) else None
+
+
+def _is_at(sock: socket.socket, endpoint: str) -> bool:
+    name = sock.getsockname()
+    if isinstance(name, tuple):
+        return endpoint.endswith(f":{name[1]}")
+    return endpoint.endswith(str(name))
+
+
+def _received_bytes(sock: socket.socket) -> int:
+    """What came over a TCP connection so far; 0 for others."""
+    if sock.family == socket.AF_UNIX:
+        return 0
+    known = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, RECEIVED_AT + 8)
+    if len(known) < RECEIVED_AT + 8:  # an older kernel
+        return 0
+    received: int = struct.unpack_from("Q", known, RECEIVED_AT)[0]
+    return received

@@ -1,0 +1,174 @@
+"""The door of a publisher: it asks who comes for his key, and turns out who asks for too much.
+
+libzmq asks for keys by ZAP (RFC 27) over a socket inside the process, once for each handshake. So
+a key that is withdrawn later is noticed here, and whoever owns the sockets has to open them anew.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+
+import zmq
+from zmq.utils import z85
+from zmq.utils.monitor import parse_monitor_message
+
+from pipeline.clock import Clock
+from pipeline.keys import HANDSHAKE_MS, KEY_BYTES, ZAP_DOMAIN, Keys, lock_server
+
+from .allowed import AllowList
+from .connections import Connections
+
+ZAP = "inproc://zeromq.zap.01"
+ALLOWED, DENIED = b"200", b"400"
+REQUEST_PARTS = 8
+"""Of a request about a CURVE key: route, delimiter, version, number, domain, address, identity,
+mechanism; then the key."""
+LOOK_MS = 250
+MOST_AT_ONCE = 200
+LOG_GAP_NS = 60_000_000_000
+WATCHED = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
+
+Socket = zmq.Socket[bytes]
+
+log = logging.getLogger("maskstream.publish")
+
+
+class Door:
+    """Watches the sockets of one context from a thread of its own, from ``open`` until the context
+    is terminated. With ``keys``, only who is in ``allowed`` gets in.
+
+    ``connections``: who is here; any thread may tell it what they ask for.
+    """
+
+    def __init__(
+        self,
+        context: "zmq.Context[Socket]",
+        clock: Clock,
+        keys: Keys | None = None,
+        allowed: AllowList | None = None,
+    ) -> None:
+        self.connections = Connections()
+        self._context = context
+        self._clock = clock
+        self._keys = keys
+        self._allowed = allowed
+        self._lock = threading.Lock()
+        self._let_in: set[str] = set()
+        self._revoked = False
+        self._refused, self._last_refused = 0, ""
+        self._logged_ns = clock.now_ns() - LOG_GAP_NS
+        self._zap: Socket = context.socket(zmq.ROUTER)
+        self._zap.linger = 0
+        self._zap.bind(ZAP)
+        self._monitors: list[Socket] = []
+        self._thread = threading.Thread(target=self._run, name="maskstream-door", daemon=True)
+
+    def guard(self, sock: Socket) -> None:
+        """Lock and watch a socket that is about to be bound. Before ``open``."""
+        sock.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
+        if self._keys:
+            lock_server(sock, self._keys)
+        address = f"inproc://maskstream-door-{len(self._monitors)}"
+        sock.monitor(address, WATCHED)
+        monitor: Socket = self._context.socket(zmq.PAIR)
+        # Without a limit: libzmq's thread waits, and everything with it, where events have no room.
+        monitor.rcvhwm = 0
+        monitor.linger = 0
+        monitor.connect(address)
+        self._monitors.append(monitor)
+
+    def open(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def take_revoked(self) -> bool:
+        """If somebody is in whose key was withdrawn. True once: all have to come in anew then."""
+        with self._lock:
+            revoked, self._revoked = self._revoked, False
+            if revoked:
+                self._let_in.clear()
+            return revoked
+
+    def close(self) -> None:
+        """Let go of the context, which is then terminated. An open door closes by that itself."""
+        if not self._thread.is_alive():
+            self._close()
+
+    def _run(self) -> None:
+        poller = zmq.Poller()
+        for sock in (self._zap, *self._monitors):
+            poller.register(sock, zmq.POLLIN)
+        looked_ns = self._clock.now_ns()
+        try:
+            while True:
+                poller.poll(LOOK_MS)
+                self._note_connections()
+                self._answer_requests()
+                now_ns = self._clock.now_ns()
+                if now_ns - looked_ns >= LOOK_MS * 1e6:
+                    looked_ns = now_ns
+                    self._look(now_ns)
+        except zmq.ContextTerminated:  # that is how it ends
+            self._close()
+
+    def _close(self) -> None:
+        for sock in (self._zap, *self._monitors):
+            sock.close(0)
+
+    def _note_connections(self) -> None:
+        for monitor in self._monitors:
+            for parts in _waiting(monitor):
+                told = parse_monitor_message(parts)
+                if told["event"] == zmq.EVENT_ACCEPTED:
+                    endpoint = told["endpoint"].decode()
+                    self.connections.came(told["value"], endpoint, self._clock.now_ns())
+                elif told["event"] == zmq.EVENT_DISCONNECTED:
+                    self.connections.went(told["value"])
+
+    def _answer_requests(self) -> None:
+        for parts in _waiting(self._zap):
+            if len(parts) < REQUEST_PARTS:
+                continue
+            route, _, version, number, domain, address, _, mechanism, *credentials = parts
+            asked = (version, domain, mechanism) == (b"1.0", ZAP_DOMAIN, b"CURVE")
+            key = credentials[0] if len(credentials) == 1 else b""
+            name = z85.encode(key).decode() if asked and len(key) == KEY_BYTES else ""
+            code, text = (ALLOWED, b"") if self._lets_in(name) else (DENIED, b"not allowed")
+            if code == DENIED:
+                self._refused += 1
+                self._last_refused = f"{name} from {address.decode('ascii', 'replace')}"
+            answer = [route, b"", b"1.0", number, code, text, name.encode(), b""]
+            self._zap.send_multipart(answer)
+
+    def _lets_in(self, key: str) -> bool:
+        if self._allowed is None or key not in self._allowed.keys:
+            return False
+        with self._lock:
+            self._let_in.add(key)
+        return True
+
+    def _look(self, now_ns: int) -> None:
+        self.connections.look(now_ns)
+        withdrawn = self._allowed.look() if self._allowed else frozenset()
+        with self._lock:
+            self._revoked |= not withdrawn.isdisjoint(self._let_in)
+        if now_ns - self._logged_ns >= LOG_GAP_NS and (self._refused or self.connections.cut):
+            self._logged_ns = now_ns
+            self._log()
+
+    def _log(self) -> None:
+        if self._refused:
+            told = "refused %d connections whose keys are not allowed, at last %s"
+            log.warning(told, self._refused, self._last_refused)
+            self._refused = 0
+        if self.connections.cut:
+            log.warning("cut %d connections that asked for too much", self.connections.cut)
+            self.connections.cut = 0
+
+
+def _waiting(sock: Socket) -> Iterator[list[bytes]]:
+    """What is there, but not more than a fair share."""
+    for _ in range(MOST_AT_ONCE):
+        if not sock.poll(0):
+            return
+        yield sock.recv_multipart()
