@@ -76,6 +76,7 @@ def main(context: typer.Context) -> None:
 @app.command(
     epilog=examples(
         "run holiday.mp4 --record out",
+        "run holiday.mp4 --record out --record-as coco,mots",
         "run gate=rtsp://cam/stream --max-frames 500",
         "run webcam:0 --set segment.filter_threshold=0.4",
         "run clips/*.mp4 --publish none",
@@ -107,6 +108,9 @@ def run(
     record: Annotated[
         Path | None, typer.Option(help="Write <stream>.mp4 and <stream>.jsonl there.")
     ] = None,
+    record_as: Annotated[
+        str | None, typer.Option(help="Also write coco (results), mots (tracks), or coco,mots.")
+    ] = None,
     max_frames: Annotated[
         int | None, typer.Option(help="End each source after so many frames.")
     ] = None,
@@ -122,7 +126,8 @@ def run(
         "segment.weights": weights,
         "segment.device": device,
         "record.directory": str(record) if record else None,
-        "record.enabled": True if record else None,
+        "record.enabled": True if record or record_as else None,
+        "record.formats": record_as.split(",") if record_as else None,
         "publish.enabled": publish != "none" if publish else None,
         "publish.endpoint": publish if publish != "none" else None,
         "decode.max_frames": max_frames,

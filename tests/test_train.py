@@ -1,25 +1,25 @@
-"""Training: the loss falls, runs repeat and go on where they stopped, weights load again."""
+"""Training: the loss falls, runs repeat and go on where they stopped, batches come in order."""
 
 import itertools
-import json
-import logging
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
-import safetensors.torch
 import torch
 
-from pipeline.errors import CheckpointMismatch
+from pipeline.errors import ConfigError, TrainingError
 from stages.learning.batches import TrainingBatch, batches, make_batch
 from stages.learning.sample import Sample
-from stages.learning.schedule import Budget, rate_factor
-from stages.learning.train import export, main, train
-from stages.learning.trainer import Recipe, Trainer
-from stages.networks.solov2.nano import NANO, Solov2Nano
+from stages.learning.training.keeping import load_state, save_state
+from stages.learning.training.loop import Step, train
+from stages.learning.training.schedule import Budget, rate_factor
+from stages.learning.training.settings import LearnSettings, StartSettings
+from stages.learning.training.start import Start, begin, fresh
+from stages.learning.training.trainer import Trainer
+from stages.networks.solov2.nano import NANO
 
-QUICK = Recipe(warmup_iterations=3, average=0.5, head_rate=3e-3)
+QUICK = LearnSettings(warmup_iterations=3, average=0.5, rate=3e-3)
+CPU = torch.device("cpu")
 
 
 class Squares:
@@ -27,6 +27,7 @@ class Squares:
 
     def __init__(self, seed: int = 0, batch: int = 2) -> None:
         self._seed, self._batch = seed, batch
+        self.spoilt: list[str] = []
 
     def batch(self, iteration: int) -> list[Sample]:
         return [self._sample(iteration * self._batch + slot) for slot in range(self._batch)]
@@ -38,21 +39,28 @@ class Squares:
         x, y = rng.integers(0, 60), rng.integers(0, 30)
         mask[0, y : y + 32, x : x + 32] = 1
         image[mask[0] > 0] = 220
-        return Sample(image, mask, np.ones(1, np.int64), np.zeros((64, 96), np.bool_))
+        nothing = np.zeros((64, 96), np.bool_)
+        return Sample(image, mask, np.ones(1, np.int64), nothing, name=f"{number}.png")
 
 
-def trainer(seed: int = 0) -> Trainer:
+def trainer(
+    seed: int = 0, learn: LearnSettings = QUICK, parts: StartSettings | None = None
+) -> Trainer:
     torch.manual_seed(seed)
-    return Trainer(Solov2Nano(), QUICK, torch.device("cpu"))
+    start = Start(fresh("solov2-nano", NANO.classes), True, False, ())
+    return Trainer(start, learn, parts or StartSettings(), CPU)
 
 
-def run(subject: Trainer, iterations: int) -> list[float]:
+def run(subject: Trainer, iterations: int, batch: int = 2) -> list[float]:
     """Train up to ``iterations``; the total loss of each."""
     totals: list[float] = []
-    source = batches(Squares(), NANO, first=subject.iteration, workers=0)
-    clock = itertools.count().__next__
-    budget = Budget(iterations=iterations)
-    train(subject, source, budget, clock, lambda losses, *_: totals.append(losses.total().item()))
+    first = subject.iteration * subject.learn.accumulate
+    source = batches(Squares(batch=batch), NANO, first=first, workers=0)
+
+    def note(step: Step) -> None:
+        totals.append(step.report.class_loss + step.report.mask_loss)
+
+    train(subject, source, Budget(iterations), itertools.count().__next__, note)
     return totals
 
 
@@ -70,33 +78,32 @@ def test_the_same_seed_learns_the_same_and_another_does_not() -> None:
 def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(tmp_path: Path) -> None:
     whole = trainer()
     losses = run(whole, 4)
-    early = trainer()
-    torch.manual_seed(1)
-    late = trainer(seed=5)
+    early, late = trainer(), trainer(seed=5)
     budget = Budget(iterations=4)  # the schedule of the whole run, left after two steps
     source = batches(Squares(), NANO, workers=0)
     for number in range(2):
-        early.step(next(source), budget.progress(number, 0))
-    early.save(tmp_path / "state.pt")
-    late.resume(tmp_path / "state.pt")
-    assert run(late, 4) == pytest.approx(losses[2:], rel=1e-5)
+        early.step([next(source)], budget.progress(number, 0))
+    save_state(tmp_path / "state.pt", early.state())
+    late.restore(load_state(tmp_path / "state.pt", CPU))
+    assert run(late, 4) == losses[2:]
     for key, value in late.averaged().items():
-        torch.testing.assert_close(value, whole.averaged()[key], rtol=1e-4, atol=1e-6)
+        assert torch.equal(value, whole.averaged()[key]), key
 
 
-def test_exported_weights_load_again_and_are_small(tmp_path: Path) -> None:
-    subject = trainer()
-    run(subject, 1)
-    path = tmp_path / "nano.safetensors"
-    export(subject, path, {"licence": "free"})
-    assert path.stat().st_size < 8e6
-    tensors = safetensors.torch.load_file(path)
-    assert {value.dtype for value in tensors.values()} == {torch.float16}
-    missing, unexpected = Solov2Nano().load_state_dict(
-        {key: value.float() for key, value in tensors.items()}, strict=False
-    )
-    assert unexpected == []
-    assert all(key.endswith("num_batches_tracked") for key in missing)
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+def test_accumulated_batches_are_one_large_batch(optimizer: str) -> None:
+    still = StartSettings(norms="all")
+    large = LearnSettings.model_validate({"optimizer": optimizer, "rate": 1e-3, "batch": 4})
+    small = large.model_copy(update={"batch": 2, "accumulate": 2})
+    one, other = trainer(learn=large, parts=still), trainer(learn=small, parts=still)
+    assert run(one, 2, batch=4) == pytest.approx(run(other, 2, batch=2), rel=1e-4)
+    for key, value in one.averaged().items():
+        torch.testing.assert_close(value, other.averaged()[key], rtol=1e-3, atol=1e-4)
+
+
+def test_half_precision_learns_too() -> None:
+    totals = run(trainer(learn=QUICK.model_copy(update={"precision": "bfloat16"})), 3)
+    assert np.isfinite(totals).all()
 
 
 def test_the_pretrained_start_stays_frozen_where_it_should() -> None:
@@ -107,6 +114,36 @@ def test_the_pretrained_start_stays_frozen_where_it_should() -> None:
     changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
     assert {key.split(".")[0] for key in changed} == {"stage3", "stage4"}
     assert not any("running" in key for key in changed)
+
+
+def test_what_is_frozen_by_name_stays_and_a_wrong_name_is_said() -> None:
+    subject = trainer(parts=StartSettings(freeze=("neck", "backbone", "head.class_tower")))
+    before = {k: v.clone() for k, v in subject.network.state_dict().items()}
+    run(subject, 1)
+    after = subject.network.state_dict()
+    changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
+    assert {key.split(".")[0] for key in changed} == {"mask_branch", "head"}
+    assert not any(key.startswith("head.class_tower") for key in changed)
+    with pytest.raises(ConfigError, match=r"backbone\.stage2, .* got backbone\.stage9"):
+        trainer(parts=StartSettings(freeze=("backbone.stage9",)))
+
+
+def test_a_loss_that_is_no_number_stops_with_the_names_of_its_pictures() -> None:
+    subject = trainer(learn=LearnSettings(rate=1e30, warmup_iterations=0))
+    with pytest.raises(TrainingError, match=r"iteration \d: .*number, got .*\d\.png, \d\.png"):
+        run(subject, 8)
+
+
+@pytest.mark.parametrize(("name", "steps"), [("solov2-light-r18", 4), ("solov2-light-r50-dcn", 1)])
+def test_the_published_networks_learn_too(name: str, steps: int) -> None:
+    torch.manual_seed(0)
+    start = begin(name, NANO.classes, StartSettings(weights="none"))
+    subject = Trainer(start, LearnSettings(warmup_iterations=1), StartSettings(), CPU)
+    before = start.network.mask_head.conv_kernel.weight.clone()  # type: ignore[union-attr]
+    batch = next(batches(Squares(batch=1), start.network.spec, workers=0))
+    losses = [subject.step([batch], 0.0).class_loss for _ in range(steps)]
+    assert losses[-1] < losses[0] or steps == 1
+    assert not torch.equal(start.network.mask_head.conv_kernel.weight, before)  # type: ignore[union-attr]
 
 
 def test_batches_come_in_order_from_workers_too() -> None:
@@ -126,51 +163,6 @@ def _same(left: TrainingBatch, right: TrainingBatch) -> None:
             np.testing.assert_array_equal(a.labels, b.labels)
 
 
-def coco_folder(folder: Path) -> None:
-    """Two pictures of 96x80 px with a person each, and one without."""
-    folder.mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    box = [[30.0, 5.0, 60.0, 5.0, 60.0, 75.0, 30.0, 75.0]]
-    images = [{"id": n, "file_name": f"{n}.png", "width": 96, "height": 80} for n in (1, 2, 3)]
-    for image in images:
-        cv2.imwrite(
-            str(folder / str(image["file_name"])), rng.integers(0, 255, (80, 96, 3), np.uint8)
-        )
-    people = [{"image_id": n, "category_id": 1, "segmentation": box} for n in (1, 2)]
-    categories = [{"id": 1, "name": "person"}]
-    content = {"images": images, "annotations": people, "categories": categories}
-    (folder / "train.json").write_text(json.dumps(content))
-
-
-def command(*arguments: object) -> int:
-    with pytest.raises(SystemExit) as ended:
-        main([str(argument) for argument in arguments])
-    return int(ended.value.code or 0)
-
-
-def test_the_command_trains_and_goes_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("coco_mini", "pennfudan", "ccp_person"):
-        coco_folder(tmp_path / "media" / name)
-    options = ("--media", tmp_path / "media", "--out", tmp_path / "out", "--batch", 2)
-    assert command(*options, "--iterations", 1, "--workers", 0) == 0
-    caplog.set_level(logging.INFO)
-    assert command(*options, "--iterations", 2, "--workers", 0) == 0
-    assert "going on from iteration 1" in caplog.text
-    assert (tmp_path / "out" / "solov2-nano.safetensors").stat().st_size < 8e6
-
-
-def test_what_is_missing_or_wrong_is_said_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command("--media", tmp_path, "--out", tmp_path) == 2
-    assert "--minutes" in capsys.readouterr().err
-    assert command("--media", tmp_path, "--out", tmp_path, "--iterations", 1) == 3
-    assert "annotation file" in capsys.readouterr().err
-    (tmp_path / "state.pt").write_bytes(b"rubbish")
-    with pytest.raises(CheckpointMismatch, match="Remove the file"):
-        trainer().resume(tmp_path / "state.pt")
-
-
 def test_a_budget_ends_by_whichever_comes_first() -> None:
     budget = Budget(iterations=10, seconds=100)
     assert budget.progress(5, 20) == 0.5
@@ -181,8 +173,20 @@ def test_a_budget_ends_by_whichever_comes_first() -> None:
             Budget(**wrong)
 
 
+def test_a_length_is_said_in_steps_epochs_or_minutes() -> None:
+    assert Budget.of(LearnSettings(epochs=2), 10.4) == Budget(21)
+    assert Budget.of(LearnSettings(minutes=2), 10) == Budget(seconds=120)
+    assert Budget.of(LearnSettings(), 10) == Budget(1000)
+    assert Budget.of(LearnSettings(), 1000) == Budget(12000)
+    with pytest.raises(ValueError, match="one of iterations, epochs and minutes"):
+        LearnSettings(epochs=1, minutes=1)
+
+
 def test_the_rate_rises_then_falls() -> None:
     assert rate_factor(0, 0, warmup=100) == pytest.approx(0.01)
     assert rate_factor(99, 0, warmup=100) == pytest.approx(1)
     assert rate_factor(500, 0.5, warmup=100) == pytest.approx(0.505)
     assert rate_factor(1000, 1, warmup=100) == pytest.approx(0.01)
+    assert rate_factor(500, 0.7, 100, "constant") == 1
+    falls = [rate_factor(500, share, 100, "step", (0.6, 0.9)) for share in (0.5, 0.6, 0.95)]
+    assert falls == pytest.approx([1, 0.1, 0.01])

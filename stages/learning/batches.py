@@ -1,7 +1,7 @@
 """Batches with their targets, made ahead in worker processes."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 import cv2
@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from pipeline.errors import SourceError, TrainingError
 from stages.learning.sample import Sample
 from stages.learning.targets import PictureTargets, picture_targets
 from stages.networks.solov2.spec import Spec
@@ -18,6 +19,9 @@ from stages.networks.solov2.spec import Spec
 class Samples(Protocol):
     """What to train on: the samples of an iteration, always the same for the same number."""
 
+    spoilt: list[str]
+    """What was skipped since somebody last emptied this list, a message each."""
+
     def batch(self, iteration: int) -> list[Sample]:
         """Samples of one canvas, whose sides are multiples of 32 px."""
         ...
@@ -25,30 +29,57 @@ class Samples(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class TrainingBatch:
-    """``pixels`` (B, H, W, 3) uint8 BGR and the targets of each picture."""
+    """``pixels`` (B, H, W, 3) uint8 BGR and the targets of each picture.
+
+    ``names`` of the pictures, and messages of what was ``spoilt`` and had to be skipped.
+    """
 
     pixels: Tensor
     targets: list[PictureTargets]
+    names: tuple[str, ...] = ()
+    spoilt: tuple[str, ...] = ()
 
 
-class _Batches(Dataset[TrainingBatch]):
+@dataclass(frozen=True)
+class _Failure:
+    """An error of a worker: the parts of its message, since the error itself cannot travel."""
+
+    where: str
+    wanted: str
+    got: str
+    remedy: str
+
+
+class _Batches(Dataset[TrainingBatch | _Failure]):
     """Batch number ``first + index``."""
 
     def __init__(self, samples: Samples, spec: Spec, first: int) -> None:
         self._samples, self._spec, self._first = samples, spec, first
 
-    def __getitem__(self, index: int) -> TrainingBatch:
-        return make_batch(self._samples.batch(self._first + index), self._spec)
+    def __getitem__(self, index: int) -> TrainingBatch | _Failure:
+        try:
+            batch = make_batch(self._samples.batch(self._first + index), self._spec)
+        except SourceError as error:
+            return _Failure(error.where, error.wanted, error.got, error.remedy)
+        spoilt = tuple(self._samples.spoilt)
+        self._samples.spoilt.clear()
+        return replace(batch, spoilt=spoilt)
 
 
 def make_batch(samples: list[Sample], spec: Spec) -> TrainingBatch:
     """Stack samples of one canvas and work out their targets."""
     pixels = torch.from_numpy(np.stack([sample.image for sample in samples]))
     targets = [
-        picture_targets(sample.masks, sample.classes, spec, ignore=sample.ignore)
+        picture_targets(
+            sample.masks,
+            sample.classes,
+            spec,
+            ignore=sample.ignore,
+            unlabelled=sample.unlabelled,
+        )
         for sample in samples
     ]
-    return TrainingBatch(pixels, targets)
+    return TrainingBatch(pixels, targets, tuple(sample.name for sample in samples))
 
 
 def batches(
@@ -57,6 +88,9 @@ def batches(
     """Batches without end from iteration ``first`` on, in order whatever the number of workers.
 
     ``workers`` processes make them ahead; 0: they are made when asked for.
+
+    :raises SourceError: a picture that cannot be decoded.
+    :raises TrainingError: a worker died.
     """
     loader = DataLoader(
         _Batches(samples, spec, first),
@@ -68,7 +102,20 @@ def batches(
         multiprocessing_context="spawn" if workers else None,
         worker_init_fn=_one_thread if workers else None,
     )
-    yield from loader
+    try:
+        for batch in loader:
+            if isinstance(batch, _Failure):
+                raise SourceError(**asdict(batch))
+            yield batch
+    except RuntimeError as error:
+        if "worker" not in str(error):
+            raise
+        raise TrainingError(
+            where="a process that makes batches",
+            wanted="to go on",
+            got=" ".join(str(error).split())[:200],
+            remedy="It may have lacked memory: use fewer --workers. The same command goes on.",
+        ) from error
 
 
 class _Numbers:

@@ -44,6 +44,9 @@ class AnnotationRecord(BaseModel):
     category_id: int
     segmentation: list[list[float]] | dict[str, Any]
     iscrowd: int = 0
+    id: int | None = None
+    bbox: tuple[float, float, float, float] | None = None
+    """x, y, width, height, px; read only to be checked."""
 
 
 class CategoryRecord(BaseModel):
@@ -74,29 +77,44 @@ class Annotation:
     is_crowd: bool
 
 
+KEPT_BYTES = 2**29
+"""Decoded pictures that one ``CocoPictures`` keeps in memory; later ones are read again."""
+
+
 class CocoPictures:
-    """The pictures of a COCO instance file as samples; decoded pictures are kept in memory.
+    """The pictures of a COCO instance file as samples; the first decoded ones stay in memory.
 
     ``classes``: the network's class names, found in the file by name (a name that the file lacks
     simply has no instances there). ``choose``: all pictures, or only those with, or without, an
-    instance (or crowd) of these classes. Use an object from one thread at a time.
+    instance (or crowd) of these classes. ``unlabelled``: classes that the file has no category for.
+    ``content``: what the file holds, where it was read before. Use an object from one thread at a
+    time.
 
     :raises SourceError: when the file is missing, is not a COCO instance file, or has none of the
         classes.
     """
 
     def __init__(
-        self, path: Path, folder: Path, classes: Sequence[str], *, choose: Choice = "all"
+        self,
+        path: Path,
+        folder: Path,
+        classes: Sequence[str],
+        *,
+        choose: Choice = "all",
+        content: InstanceFile | None = None,
     ) -> None:
         self.path, self.folder = path, folder
-        content = read_instances(path)
+        content = content or read_instances(path)
         self._indices = _match(content, classes, path)
+        found = set(self._indices.values())
+        self.unlabelled = tuple(n for n in range(len(classes)) if n not in found)
         self._annotations: dict[int, list[AnnotationRecord]] = defaultdict(list)
         for record in content.annotations:
             if record.category_id in self._indices:
                 self._annotations[record.image_id].append(record)
         self.images = tuple(image for image in content.images if self._is_chosen(image, choose))
         self._pictures: dict[int, Picture] = {}
+        self._room_bytes = KEPT_BYTES
 
     def __len__(self) -> int:
         return len(self.images)
@@ -104,14 +122,22 @@ class CocoPictures:
     def _is_chosen(self, image: ImageRecord, choose: Choice) -> bool:
         return choose == "all" or (choose == "with") == (image.id in self._annotations)
 
+    def is_empty(self, index: int) -> bool:
+        """Whether a picture has neither instance nor crowd of the classes."""
+        return self.images[index].id not in self._annotations
+
     def picture(self, index: int) -> Picture:
         """One picture, BGR uint8 (H, W, 3); not to be written to.
 
         :raises SourceError: when it is missing, broken or of another size than the file says.
         """
-        if index not in self._pictures:
-            self._pictures[index] = read_picture(self.folder, self.images[index])
-        return self._pictures[index]
+        if index in self._pictures:
+            return self._pictures[index]
+        picture = read_picture(self.folder, self.images[index])
+        if self._room_bytes >= picture.nbytes:
+            self._room_bytes -= picture.nbytes
+            self._pictures[index] = picture
+        return picture
 
     def annotations(self, index: int) -> list[Annotation]:
         """What the file says of one picture, instances and crowds of the classes, in its order.
@@ -140,7 +166,9 @@ class CocoPictures:
                 ignore |= one.mask.view(np.bool_)
         single = [one for one in found if not one.is_crowd]
         masks = np.stack([one.mask for one in single]) if single else np.zeros((0, *size), np.uint8)
-        return Sample(image, masks, np.array([one.label for one in single], np.int64), ignore)
+        labels = np.array([one.label for one in single], np.int64)
+        name = str(self.folder / self.images[index].file_name)
+        return Sample(image, masks, labels, ignore, self.unlabelled, name)
 
     def _decode(self, record: AnnotationRecord, size: tuple[int, int]) -> NDArray[np.uint8]:
         try:

@@ -32,32 +32,57 @@ class Losses(NamedTuple):
         return self.classes + self.masks
 
 
-def solov2_losses(output: HeadOutput, targets: Sequence[PictureTargets]) -> Losses:
+class Share(NamedTuple):
+    """What a batch is a part of, when gradients of ``parts`` batches are averaged afterwards."""
+
+    positive_cells: int
+    """Of all the parts together."""
+    parts: int
+
+
+def positive_cells(targets: Sequence[PictureTargets], classes: int) -> int:
+    """Cells that shall say one of the classes; a cell of two objects counts once."""
+    return int(sum((level.labels < classes).sum() for t in targets for level in t.levels))
+
+
+def solov2_losses(
+    output: HeadOutput, targets: Sequence[PictureTargets], share: Share | None = None
+) -> Losses:
     """Losses of a batch, normalised as mmdetection does it.
 
     Dice: 3 × its sum over all targets ÷ positive cells, a cell of two objects counted once. Focal:
-    summed over cells and classes ÷ (positive cells + 1); ignored cells are left out.
+    summed over cells and classes ÷ (positive cells + 1); ignored cells are left out, and classes
+    that are unlabelled in a picture, except where they are. With ``share`` the divisors are those
+    of the whole, so that the mean over its parts is what one large batch would have given.
     """
-    logits_BGC = _cells_last(output.cls_logits)
+    logits_BGC = _cells_last(output.cls_logits).float()
     background = logits_BGC.shape[-1]
     device = logits_BGC.device
     labels_BG = torch.from_numpy(_flat(targets, "labels")).to(device)
     counted_BG = torch.from_numpy(~_flat(targets, "ignored")).to(device)
-    positive = int(sum((level.labels < background).sum() for t in targets for level in t.levels))
-    classes = focal_loss(logits_BGC[counted_BG], labels_BG[counted_BG]) / (positive + 1)
-    kernels_BGE = _cells_last(output.kernels)
-    pairs = zip(kernels_BGE, output.mask_features, targets, strict=True)
+    known_BC = torch.from_numpy(_known(targets, background)).to(device)
+    known_BGC = known_BC[:, None].expand_as(logits_BGC)
+    positive = positive_cells(targets, background)
+    whole, parts = share or Share(positive, 1)
+    focal = focal_loss(logits_BGC[counted_BG], labels_BG[counted_BG], known_BGC[counted_BG])
+    kernels_BGE = _cells_last(output.kernels).float()
+    pairs = zip(kernels_BGE, output.mask_features.float(), targets, strict=True)
     dice = [_picture_dice(kernels, features, target) for kernels, features, target in pairs]
-    masks = torch.stack(dice).sum() * (_MASK_WEIGHT / max(positive, 1))
-    return Losses(classes, masks, positive)
+    masks = torch.stack(dice).sum() * (_MASK_WEIGHT * parts / max(whole, 1))
+    return Losses(focal * parts / (whole + 1), masks, positive)
 
 
-def focal_loss(logits_MC: Tensor, labels_M: Tensor) -> Tensor:
-    """Sum of the sigmoid focal loss; label C means none of the classes."""
+def focal_loss(logits_MC: Tensor, labels_M: Tensor, known_MC: Tensor | None = None) -> Tensor:
+    """Sum of the sigmoid focal loss; label C means none of the classes.
+
+    ``known_MC``: where a 0 of the truth counts; a 1 always does.
+    """
     truth_MC = one_hot(labels_M, logits_MC.shape[1] + 1)[:, :-1].to(logits_MC.dtype)
     chance_MC = logits_MC.sigmoid()
     wrong_MC = chance_MC + truth_MC - 2 * chance_MC * truth_MC
     weight_MC = (1 - _ALPHA + (2 * _ALPHA - 1) * truth_MC) * wrong_MC**_GAMMA
+    if known_MC is not None:
+        weight_MC = weight_MC * (known_MC | (truth_MC > 0))
     entropy_MC = binary_cross_entropy_with_logits(logits_MC, truth_MC, reduction="none")
     return (weight_MC * entropy_MC).sum()
 
@@ -75,7 +100,8 @@ def _picture_dice(kernels_GE: Tensor, features_EHW: Tensor, target: PictureTarge
     starts = np.concatenate(([0], np.cumsum(grids)[:-1]))
     cells = np.concatenate([s + x.cells for s, x in zip(starts, target.levels, strict=True)])
     if len(cells) == 0:
-        return features_EHW.sum() * 0  # a gradient of zero, so that every parameter has one
+        # a gradient of zero, so that every parameter has one
+        return features_EHW.sum() * 0 + kernels_GE.sum() * 0
     objects = np.concatenate([level.objects for level in target.levels])
     device = kernels_GE.device
     truth_NP = torch.from_numpy(target.masks).to(device).flatten(1).to(kernels_GE.dtype)
@@ -92,3 +118,10 @@ def _flat(targets: Sequence[PictureTargets], column: str) -> NDArray[Any]:
     return np.stack(
         [np.concatenate([getattr(level, column).ravel() for level in t.levels]) for t in targets]
     )
+
+
+def _known(targets: Sequence[PictureTargets], classes: int) -> NDArray[np.bool_]:
+    known = np.ones((len(targets), classes), np.bool_)
+    for row, target in zip(known, targets, strict=True):
+        row[list(target.unlabelled)] = False
+    return known

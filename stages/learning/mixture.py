@@ -66,6 +66,7 @@ class Mixture:
         self._sources = [source for _, source in parts]
         self._canvases = tuple(canvases)
         self._batch, self._seed = batch, seed
+        self.spoilt: list[str] = []
 
     def batch(self, iteration: int) -> list[Sample]:
         """The samples of an iteration, all of one canvas."""

@@ -31,8 +31,11 @@ class Spot:
 class Cutouts(Protocol):
     """Where cut-outs come from."""
 
-    def draw(self, rng: np.random.Generator) -> Cutout:
-        """A random cut-out; its arrays may be shared and are not to be written to."""
+    def draw(self, rng: np.random.Generator) -> Cutout | None:
+        """A random cut-out; its arrays may be shared and are not to be written to.
+
+        None: nothing is pasted this time.
+        """
         ...
 
 
@@ -51,8 +54,8 @@ class PictureCutouts:
             sample = pictures.sample(index)
             for mask, label in zip(sample.masks, sample.classes.tolist(), strict=True):
                 x, y, w, h = cv2.boundingRect(mask)
-                if h >= least_height_px and _is_whole(mask, (x, y, w, h)):
-                    self._cutouts.append(_cut(sample.image, mask, (x, y, w, h), label))
+                if h >= least_height_px and is_whole(mask, (x, y, w, h)):
+                    self._cutouts.append(cut(sample.image, mask, (x, y, w, h), label))
         if not self._cutouts:
             raise SourceError(
                 where=str(pictures.path),
@@ -69,16 +72,18 @@ class PictureCutouts:
         return self._cutouts[rng.integers(len(self._cutouts))]
 
 
-def _is_whole(mask: NDArray[np.uint8], box: tuple[int, int, int, int]) -> bool:
+def is_whole(mask: NDArray[np.uint8], box: tuple[int, int, int, int]) -> bool:
+    """Whether a mask (H, W) with this box (x, y, width, height) is cut by no edge, and not thin."""
     x, y, w, h = box
     height, width = mask.shape
     inside = x > 1 and y > 1 and x + w < width - 1 and y + h < height - 1
     return inside and cv2.countNonZero(mask) > 0.25 * w * h
 
 
-def _cut(
+def cut(
     image: Picture, mask: NDArray[np.uint8], box: tuple[int, int, int, int], label: int
 ) -> Cutout:
+    """What a mask (H, W) with this box shows, as a cut-out with a small margin."""
     x, y, w, h = box
     x0, y0, x1, y1 = x - 2, y - 2, x + w + 2, y + h + 2
     window = (slice(max(y0, 0), y1), slice(max(x0, 0), x1))
@@ -119,6 +124,8 @@ class Paster:
         clustered, spot = rng.random() < self.clustered, None
         for _ in range(int(rng.integers(1, self.most + 1))):
             cutout = self._sources[rng.choice(len(self._sources), p=self._weights)].draw(rng)
+            if cutout is None:
+                continue
             spot = self._beside(rng, spot, cutout) if spot else self._anywhere(rng, ignore.shape)
             mask, whole = self._put(rng, image, cutout, spot)
             for behind in (*masks, ignore):

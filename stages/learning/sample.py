@@ -15,13 +15,16 @@ class Sample:
 
     ``image`` (H, W, 3) uint8 BGR · ``masks`` (N, H, W) uint8, 0 or 1, what is visible of each ·
     ``classes`` (N,) int64, indices into the network's class names · ``ignore`` (H, W) bool, where
-    nobody says what is there: crowds, things cut off by the edge, slivers.
+    nobody says what is there: crowds, things cut off by the edge, slivers · ``unlabelled`` classes
+    that nobody looked for in this picture · ``name`` of its file, for messages.
     """
 
     image: Picture
     masks: NDArray[np.uint8]
     classes: NDArray[np.int64]
     ignore: NDArray[np.bool_]
+    unlabelled: tuple[int, ...] = ()
+    name: str = ""
 
     def __post_init__(self) -> None:
         size = self.image.shape[:2]

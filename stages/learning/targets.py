@@ -38,6 +38,8 @@ class PictureTargets:
     levels: tuple[LevelTargets, ...]
     masks: NDArray[np.uint8]
     """(N, H ÷ 4, W ÷ 4), 0 or 1."""
+    unlabelled: tuple[int, ...] = ()
+    """Classes that nobody looked for here: where there is none of them, that is not learnt."""
 
 
 def picture_targets(
@@ -46,11 +48,12 @@ def picture_targets(
     spec: Spec,
     boxes: NDArray[np.float32] | None = None,
     ignore: NDArray[np.bool_] | None = None,
+    unlabelled: tuple[int, ...] = (),
 ) -> PictureTargets:
     """Targets of one picture on its padded canvas.
 
     ``masks`` (N, H, W) 0 or 1 · ``classes`` (N,) · ``boxes`` (N, 4) x0 y0 x1 y1 px, those of the
-    masks unless given · ``ignore`` (H, W) where unlabelled objects are.
+    masks unless given · ``ignore`` (H, W) where unlabelled objects are · ``unlabelled`` classes.
     """
     canvas = masks.shape[1:]
     boxes = mask_boxes(masks) if boxes is None else boxes
@@ -62,7 +65,7 @@ def picture_targets(
             if (centre := centres[index]) is not None:
                 level.paint(index, int(classes[index]), centre, boxes[index])
         levels.append(level.targets(ignore))
-    return PictureTargets(tuple(levels), _quarter(masks, spec.mask_stride))
+    return PictureTargets(tuple(levels), _quarter(masks, spec.mask_stride), unlabelled)
 
 
 def mask_boxes(masks: NDArray[np.uint8]) -> NDArray[np.float32]:
