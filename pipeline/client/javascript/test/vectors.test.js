@@ -2,30 +2,17 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { test } from "node:test";
 
 import * as client from "maskstream-client";
 
-const FOLDER = new URL("../../../../tests/data/wire/", import.meta.url);
+import { bytesOf, read } from "./reading.js";
+
 const WELCOME = "welcome/v1/";
 
-/** @typedef {string | {base64: string, times: number}} Part */
-/** @typedef {{name: string, parts: Part[], expect: Record<string, any>, error: string}} Vector */
-
-/** @param {string} name @returns {Vector[]} */
-function read(name) {
-  const lines = readFileSync(new URL(name, FOLDER), "utf8").trim().split("\n");
-  return lines.map((line) => JSON.parse(line));
-}
-
-/** @param {Vector} vector */
+/** @param {{parts: import("./reading.js").Part[]}} vector */
 function partsOf({ parts }) {
-  return parts.map((part) => {
-    if (typeof part === "string") return Buffer.from(part, "base64");
-    const piece = Buffer.from(part.base64, "base64");
-    return Buffer.alloc(piece.length * part.times, piece);
-  });
+  return parts.map(bytesOf);
 }
 
 /** What this client makes of a message, in the words of the vectors.
@@ -117,11 +104,11 @@ for (const vector of read("accepted.jsonl")) {
 
 for (const vector of read("refused.jsonl")) {
   test(`refuses: ${vector.name}`, () => {
-    const Wanted = { ...client }[vector.error];
+    const Wanted = /** @type {any} */ ({ ...client })[vector.error];
     assert.throws(
       () => understand(partsOf(vector)),
       (error) => {
-        assert.ok(error instanceof client.WireError && error instanceof /** @type {any} */ (Wanted));
+        assert.ok(error instanceof client.WireError && error instanceof Wanted);
         assert.match(error.message, /^[^\p{C}]{1,600}$/u);
         return true;
       },
