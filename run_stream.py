@@ -34,6 +34,7 @@ import typer  # noqa: E402
 from rich.console import Console  # noqa: E402
 
 from pipeline.errors import StreamError  # noqa: E402
+from pipeline.keys_cli import keys_app  # noqa: E402
 from stages.driver import assignments, execute, log_to, segmented  # noqa: E402
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def main(context: typer.Context) -> None:
         "run gate=rtsp://cam/stream --max-frames 500",
         "run webcam:0 --set segment.filter_threshold=0.4",
         "run clips/*.mp4 --publish none",
+        "run gate=rtsp://cam/stream --publish tcp://0.0.0.0:5555 --keys gate.key --allow allowed",
         "run --config configs/cameras.toml",
     )
 )
@@ -105,6 +107,15 @@ def run(
     publish: Annotated[
         str | None, typer.Option(help="Endpoint to publish on, or none.", metavar="ENDPOINT")
     ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="The .key file of this publisher, of `keys new`.")
+    ] = None,
+    allow: Annotated[
+        Path | None, typer.Option(help="A file or folder with the public keys of who may subscribe.")
+    ] = None,
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Let others reach ENDPOINT without keys.")
+    ] = False,
     record: Annotated[
         Path | None, typer.Option(help="Write <stream>.mp4 and <stream>.jsonl there.")
     ] = None,
@@ -130,6 +141,9 @@ def run(
         "record.formats": record_as.split(",") if record_as else None,
         "publish.enabled": publish != "none" if publish else None,
         "publish.endpoint": publish if publish != "none" else None,
+        "publish.keys": str(keys) if keys else None,
+        "publish.allowed": str(allow) if allow else None,
+        "publish.insecure": insecure or None,
         "decode.max_frames": max_frames,
     }
     raise typer.Exit(execute(segmented, config, [*assignments(overrides), *(changes or [])]))
@@ -190,6 +204,7 @@ def play(
         "watch tcp://127.0.0.1:5555",
         "watch tcp://127.0.0.1:5555 --json | jq .seq",
         "watch tcp://127.0.0.1:5555 --stream gate-2 --save seen",
+        "watch tcp://gate:5555 --keys me.key --server-key gate.pub",
     )
 )
 def watch(
@@ -202,6 +217,12 @@ def watch(
         Path | None, typer.Option(help="A folder for records and annotated pictures.")
     ] = None,
     max_frames: Annotated[int | None, typer.Option(help="End after so many frames.")] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="Your .key file, of `keys new`, for a publisher with keys.")
+    ] = None,
+    server_key: Annotated[
+        str | None, typer.Option(help="The publisher's public key, or its .pub file.")
+    ] = None,
 ) -> None:
     """Show what a run publishes, until it ends or until Ctrl-C."""
     from pipeline.watch import watch as show  # noqa: PLC0415  (only this command needs it)
@@ -209,7 +230,16 @@ def watch(
     def warn(text: str) -> None:
         print(text, file=sys.stderr)
 
-    show(endpoint, stream, as_json=as_json, save=save, max_frames=max_frames, warn=warn)
+    show(
+        endpoint,
+        stream,
+        as_json=as_json,
+        save=save,
+        max_frames=max_frames,
+        keys=keys,
+        server_key=server_key,
+        warn=warn,
+    )
 
 
 @app.command(

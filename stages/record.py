@@ -4,14 +4,17 @@
 counting the lines. ``DIR/<stream>.mp4`` shows the annotated picture, else the plain one. When the
 picture changes its size the video goes on in ``<stream>.2.mp4``, ``.3`` and so on: a file has one
 size. The lines of a frame tell which: those of one picture size belong to one file, in order.
+Exports (``formats``) stand beside them; one that fails ends alone, too.
 """
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from pipeline.config import Settings
 from pipeline.demand import Demand
@@ -21,6 +24,8 @@ from pipeline.picture import to_bgr
 from pipeline.stage import Inbox
 from pipeline.wire import encode_header
 
+from .judging.mots import class_numbers
+from .recording.exports import Export, ExportName, export
 from .recording.lines import LineWriter
 from .recording.mp4 import Mp4Writer
 from .recording.paths import Paths, check_writable, refused
@@ -38,6 +43,10 @@ class RecordSettings(Settings):
     """Replace the recordings of an earlier run; otherwise they are an error."""
     video: bool = True
     """Write pictures too, not only lines."""
+    formats: tuple[ExportName, ...] = ()
+    """Also write results as coco (<stream>.coco.json) and tracks as mots (<stream>.txt)."""
+    mots_classes: tuple[str, ...] = ()
+    """Numbers of classes in MOTS text, such as ["car=1", "person=2"]; others are left out then."""
     preset: Literal["ultrafast", "superfast", "veryfast", "faster", "fast", "medium"] = "ultrafast"
     """Effort of the H.264 encoder: slower makes smaller files."""
     crf: int = Field(default=23, ge=0, le=51)
@@ -46,6 +55,12 @@ class RecordSettings(Settings):
     """Threads of each stream's encoder."""
     fragment_s: float = Field(default=1.0, gt=0.0)
     """Seconds of video that a kill can lose; less makes larger files."""
+
+    @field_validator("mots_classes")
+    @classmethod
+    def _are_numbered(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        class_numbers(value)
+        return value
 
 
 class RecordStage:
@@ -77,6 +92,7 @@ class RecordStage:
         self._report = report
         self._sources = tuple(sources)
         self._recordings: dict[str, _Recording | None] = {}
+        self._exports: dict[str, list[Export]] = {}
         check_writable(settings.directory)
         if demand is not None and settings.video:
             demand.always("annotated")
@@ -91,6 +107,8 @@ class RecordStage:
             for recording in self._recordings.values():
                 if recording is not None:
                     self._guarded(recording.close)
+            for each in itertools.chain(*self._exports.values()):
+                self._guarded(each.close)
 
     def _write(self, frame: Frame) -> None:
         stream = frame.stream
@@ -102,13 +120,34 @@ class RecordStage:
             self._recordings[stream] = None
             with suppress(RecordError):  # what went wrong is reported already
                 recording.close()
+        self._export(frame)
+
+    def _export(self, frame: Frame) -> None:
+        """Write the frame in the other formats; one that fails ends, the others go on."""
+        for each in tuple(self._exports.get(frame.stream, ())):
+            if each.path not in self.files:
+                self.files.append(each.path)
+            if not self._guarded(partial(each.write, frame)):
+                self._exports[frame.stream].remove(each)
+                with suppress(RecordError):
+                    each.close()
 
     def _begin(self, stream: str) -> None:
         paths = Paths(self._settings.directory, stream)
         if paths.lines in self.files:
             raise refused(paths.lines, "the recording of a stream with a similar name")
-        paths.clear(overwrite=self._settings.overwrite, sources=self._sources)
+        numbers = class_numbers(self._settings.mots_classes)
+        exports = [
+            export(name, paths.exports[name], numbers)
+            for name in dict.fromkeys(self._settings.formats)
+        ]
+        paths.clear(
+            overwrite=self._settings.overwrite,
+            sources=self._sources,
+            also=[each.path for each in exports],
+        )
         self._recordings[stream] = _Recording(paths, self._settings, self._publisher, self.files)
+        self._exports[stream] = exports
 
     def _guarded(self, action: Callable[[], None]) -> bool:
         """Do ``action``; a failure is reported. Say whether it worked."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError, Mistake, SourceError
 from stages.judging.detections import Detected, detection_files, read_detections
-from stages.judging.mots import IGNORED, KITTI_CLASSES
+from stages.judging.mots import IGNORED, KITTI_CLASSES, class_numbers
 from stages.judging.sequences import Frames, moments_of, results_of, truth_of
 from stages.judging.track_score import (
     COUNTS,
@@ -70,14 +70,11 @@ def class_names(text: str | None) -> dict[int, str] | None:
     """
     if text is None:
         return None
-    names: dict[int, str] = {}
-    for part in text.split(","):
-        name, _, number = part.partition("=")
-        if not name.strip() or not number.strip().isdigit() or int(number) in (IGNORED, *names):
-            mistake = Mistake("--classes", "names and numbers such as car=1,person=2", repr(part))
-            raise ConfigError("evaluate tracks", [mistake], "Give each number once, but not 10.")
-        names[int(number)] = name.strip()
-    return names
+    try:
+        return {number: name for name, number in class_numbers(text.split(",")).items()}
+    except ValueError as error:
+        mistake = Mistake("--classes", "names and numbers such as car=1,person=2", str(error))
+        raise ConfigError("evaluate tracks", [mistake], "Correct the option.") from error
 
 
 def score_results(

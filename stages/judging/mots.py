@@ -4,7 +4,7 @@
 a ground truth is a region that does not count. The masks of a frame do not overlap.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,22 @@ IGNORED = 10
 KITTI_CLASSES = {1: "car", 2: "pedestrian"}
 LARGEST = 2**31
 FIELDS = ("frame", "id", "class", "height", "width")
+
+
+def class_numbers(texts: Iterable[str]) -> dict[str, int]:
+    """Numbers of classes by name, from ``car=1``, ``person=2``.
+
+    :raises ValueError: for what is no such list, or a number that the format gives to something.
+    """
+    numbers: dict[str, int] = {}
+    for text in texts:
+        name, _, number = (part.strip() for part in text.partition("="))
+        if not (name and number.isdigit()) or name in numbers:
+            raise ValueError(f"each class once, such as car=1, got {text!r}")
+        if int(number) in (0, IGNORED, *numbers.values()):
+            raise ValueError(f"each number once, but neither 0 nor {IGNORED}, got {text!r}")
+        numbers[name] = int(number)
+    return numbers
 
 
 @dataclass(frozen=True)

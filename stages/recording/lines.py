@@ -18,7 +18,7 @@ class LineWriter:
             self._file = path.open("ab", buffering=0)
             self._whole_bytes = path.stat().st_size
         except OSError as error:
-            raise self._failed(error) from error
+            raise failed(self.path, "a line", error) from error
 
     def write(self, line: bytes) -> None:
         """Append ``line``, which has no end of line itself.
@@ -32,7 +32,7 @@ class LineWriter:
                 rest = rest[self._file.write(rest) :]
         except OSError as error:
             self._cut()
-            raise self._failed(error) from error
+            raise failed(self.path, "a line", error) from error
         self._whole_bytes += length_bytes
 
     def close(self) -> None:
@@ -43,7 +43,7 @@ class LineWriter:
         try:
             self._file.close()
         except OSError as error:
-            raise self._failed(error) from error
+            raise failed(self.path, "a line", error) from error
 
     def _cut(self) -> None:
         try:
@@ -51,10 +51,12 @@ class LineWriter:
         except OSError:
             return  # a device such as /dev/full has no length; the error under way says enough
 
-    def _failed(self, error: OSError) -> RecordError:
-        return RecordError(
-            where=str(self.path),
-            wanted="to write a line",
-            got=error.strerror or str(error),
-            remedy="Free some space or choose another directory",
-        )
+
+def failed(path: Path, what: str, error: OSError) -> RecordError:
+    """The error of a file that ``what`` cannot be written to."""
+    return RecordError(
+        where=str(path),
+        wanted=f"to write {what}",
+        got=error.strerror or str(error),
+        remedy="Free some space or choose another directory",
+    )
