@@ -1,6 +1,7 @@
 """The schemas of ``docs/schema``, ready to check messages with."""
 
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ def schema(name: str) -> Header:
     return read
 
 
+@cache
 def validator(name: str) -> Draft202012Validator:
     """What checks a message of that kind."""
     files = [(f"{START}{path.name}", schema(path.stem)) for path in FOLDER.glob("*.json")]
