@@ -224,7 +224,7 @@ def test_a_bad_endpoint_is_said_so(endpoint: str) -> None:
 def test_wrong_arguments_are_said_so() -> None:
     with pytest.raises(ValueError, match="kinds must be of meta, annotated, image, got"):
         Subscriber("tcp://127.0.0.1:9", kinds=("status",))  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="mode must be of latest, all, got"):
+    with pytest.raises(ValueError, match="mode must be of latest, all, credit, lossless, got"):
         Subscriber("tcp://127.0.0.1:9", mode="newest")  # type: ignore[arg-type]
 
 

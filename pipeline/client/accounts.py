@@ -12,12 +12,13 @@ class KindStatistics:
     """Messages of one stream and kind, since the subscriber began.
 
     ``received`` = ``delivered`` + ``skipped`` + ``waiting``: given to the program, thrown away
-    because the program was slower, and neither yet. ``lost``: published but never received.
+    because the program was slower, and neither yet. ``passed_over``: kept back by the publisher,
+    because there was no room here (mode ``credit``). ``lost``: published but never received.
     ``dropped``: frames that the pipeline did not publish, by reason. ``captured``: frames that the
     source took from the first received one to the last. For the kind ``meta``, which has a message
-    for every published frame, at any time: captured = received + lost + Σ dropped. What only lost
-    messages would have told comes with the next message or status; what a publisher lost or dropped
-    between its last message and its death nobody tells.
+    for every published frame, at any time: captured = received + Σ dropped + passed over + lost.
+    What only lost messages would have told comes with the next message or status; what a publisher
+    lost or dropped between its last message and its death nobody tells.
     """
 
     received: int = 0
@@ -26,11 +27,27 @@ class KindStatistics:
     lost: int = 0
     captured: int = 0
     dropped: Mapping[str, int] = field(default_factory=dict)
+    passed_over: int = 0
 
     @property
     def waiting(self) -> int:
         """Received and still to be delivered."""
         return self.received - self.delivered - self.skipped
+
+    def equation(self) -> str:
+        """Where every captured frame went, in one line; it adds up for the kind ``meta``.
+
+        What was received and then skipped, here, counts as skipped, like what was passed over.
+        """
+        taken = self.received - self.skipped
+        skipped = self.skipped + self.passed_over
+        reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dropped.items()))
+        dropped = f"{sum(self.dropped.values())} dropped by the pipeline"
+        return (
+            f"{self.captured} captured = {taken} received + {dropped}"
+            + (f" ({reasons})" if reasons else "")
+            + f" + {skipped} skipped + {self.lost} lost on the wire"
+        )
 
 
 class Account:
@@ -40,7 +57,7 @@ class Account:
         self.publisher = ""
         self.next_pseq = 0
         self.delivered = self.skipped = 0
-        self._received = self._lost = self._captured = 0
+        self._received = self._passed_over = self._lost = self._captured = 0
         self._dropped: Counter[str] = Counter()
         self._epoch = 0
         self._seq = 0
@@ -50,8 +67,8 @@ class Account:
         )
         self._of_run: Counter[str] = Counter()  # drops of this publisher that are in the books
 
-    def enter(self, envelope: Envelope) -> None:
-        """A message came.
+    def enter(self, envelope: Envelope, passed_over: int = 0) -> None:
+        """A message came, and the publisher says how many he passed over before it.
 
         :raises WireError: when its counters are missing; the books are as before then.
         """
@@ -62,22 +79,21 @@ class Account:
             self._begin(envelope.publisher, epoch, seq, dropped)
             self._captured += 1
         else:
-            gap = max(0, envelope.pseq - self.next_pseq)
-            self._lost += gap
+            gap = self._miss(envelope.pseq, passed_over)
             self._advance(epoch, seq, dropped, gap)
         self.next_pseq = envelope.pseq + 1
         self._received += 1
 
-    def catch_up(self, publisher: str, status: Status) -> None:
-        """A status came in its turn: of the records before it, what is not here is lost.
+    def catch_up(self, publisher: str, status: Status, passed_over: int = 0) -> None:
+        """A status came in its turn: of the records before it, what is not here is lost, but for
+        those that were ``passed_over``.
 
         Only for records, and where a status overtakes none of them.
         """
         if publisher != self.publisher or status.epoch is None or status.seq is None:
             return
-        missing = status.messages.get("meta", 0) - self.next_pseq
+        missing = self._miss(status.messages.get("meta", 0), passed_over)
         if missing > 0:
-            self._lost += missing
             self._advance(status.epoch, status.seq, Counter(status.dropped), missing - 1)
             self.next_pseq += missing
         if self._earlier is None and status.epoch == self._epoch:
@@ -93,8 +109,7 @@ class Account:
     def end(self, publisher: str, messages: int) -> None:
         """The publisher has ended after so many messages: what did not come is lost."""
         if publisher == self.publisher and messages > self.next_pseq:
-            self._lost += messages - self.next_pseq
-            self._captured += messages - self.next_pseq
+            self._captured += self._miss(messages, 0)
             self.next_pseq = messages
 
     def statistics(self) -> KindStatistics:
@@ -105,7 +120,15 @@ class Account:
             lost=self._lost,
             captured=self._captured,
             dropped=dict(self._dropped),
+            passed_over=self._passed_over,
         )
+
+    def _miss(self, pseq: int, passed_over: int) -> int:
+        """The messages before this one did not come; how many."""
+        gap = max(0, pseq - self.next_pseq)
+        self._passed_over += min(gap, passed_over)
+        self._lost += max(0, gap - passed_over)
+        return gap
 
     def _begin(self, publisher: str, epoch: int, seq: int, dropped: Counter[str]) -> None:
         """The first message of a publisher: the books go on from it."""

@@ -1,7 +1,7 @@
 """All that a subscriber knows of a publisher: accounts, statuses, and whether it has ended."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..frame import Model
@@ -23,6 +23,13 @@ class Statistics:
     rejected: int
     restarts: int
 
+    def __str__(self) -> str:
+        """Where every frame of each stream went, a line for each."""
+        return "\n".join(
+            f"{stream}: {counts.equation()}" if kind == "meta" else f"{stream}, {kind}: {counts}"
+            for (stream, kind), counts in sorted(self.kinds.items())
+        )
+
 
 class Books:
     """Safe to share: the receiving thread writes, the program reads."""
@@ -37,15 +44,15 @@ class Books:
         self._publisher = ""
         self._restarts = self._rejected = 0
 
-    def enter(self, envelope: Envelope) -> None:
-        """A frame's message came.
+    def enter(self, envelope: Envelope, passed_over: int = 0) -> None:
+        """A frame's message came, and the publisher says how many he passed over before it.
 
         :raises WireError: when its counters are missing.
         """
         with self._lock:
             if envelope.kind == "meta":
                 self._note_publisher(envelope.publisher)
-            self._account(envelope.stream, envelope.kind).enter(envelope)
+            self._account(envelope.stream, envelope.kind).enter(envelope, passed_over)
 
     def note(self, status: Status, publisher: str, now_ns: int) -> None:
         """A status came."""
@@ -99,30 +106,42 @@ class Books:
             kinds = {key: account.statistics() for key, account in self._accounts.items()}
             return Statistics(kinds, self._rejected, self._restarts)
 
-    def all_over(self, now_ns: int) -> bool:
-        """If every wanted stream has ended and its last messages are here, or lost for sure."""
+    def all_over(self, now_ns: int | None) -> bool:
+        """If every wanted stream has ended and its last messages are here, or lost for sure.
+
+        Without ``now_ns``, for who can lose none, no message is held for lost.
+        """
         with self._lock:
             names = set(self._streams or ()) or self._known()
             if not names or not all(self._is_over(name, now_ns) for name in names):
                 return False
-            for name in names:
-                self._end(self._statuses[name])
+            self._end(names)
             return True
 
-    def _end(self, status: Status) -> None:
-        for kind, messages in status.messages.items():
-            account = self._accounts.get((status.stream, kind))
-            if account is not None:
-                account.end(self._publisher, messages)
+    def settle(self) -> None:
+        """The publisher has ended, and sends nothing more of what he was asked for: what is not
+        here was passed over."""
+        with self._lock:
+            for status in (self._statuses[name] for name in self._over_ns):
+                if account := self._accounts.get((status.stream, "meta")):
+                    account.catch_up(self._publisher, status, status.messages.get("meta", 0))
+                    account.settle(self._publisher, status.totals)
+            self._end(self._over_ns)
+
+    def _end(self, names: Iterable[str]) -> None:
+        for name in names:
+            for kind, messages in self._statuses[name].messages.items():
+                if (name, kind) in self._accounts:
+                    self._accounts[name, kind].end(self._publisher, messages)
 
     def _known(self) -> set[str]:
         told = (status.streams for status in self._statuses.values())
         return {name for names in told for name in names} | self._statuses.keys()
 
-    def _is_over(self, stream: str, now_ns: int) -> bool:
+    def _is_over(self, stream: str, now_ns: int | None) -> bool:
         if stream not in self._over_ns:
             return False
-        if now_ns - self._over_ns[stream] >= GRACE_NS:
+        if now_ns is not None and now_ns - self._over_ns[stream] >= GRACE_NS:
             return True
         messages = self._statuses[stream].messages
         return all(self._complete(stream, kind, messages.get(kind, 0)) for kind in self._kinds)

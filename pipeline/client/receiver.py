@@ -6,13 +6,15 @@ message was 6.5 s behind after 8 s. Here everything is taken at once, and the ma
 
 import logging
 import threading
+from collections.abc import Sequence
 
 from ..clock import Clock
 from ..errors import StreamError
-from ..wire import WELCOME, decode_welcome, open_envelope, unpack
+from ..wire import FrameKind, unpack
 from .books import Books
 from .mailbox import Letter, Mailbox
-from .sockets import Parts, Sockets, Wanted
+from .sockets import Parts
+from .transport import Transport
 
 POLL_MS = 50
 LOG_GAP_NS = 60_000_000_000
@@ -21,23 +23,27 @@ log = logging.getLogger("maskstream.client")
 
 
 class Receiver:
-    """Owns the sockets and the thread that reads them; fills the mailbox and keeps the books.
-
-    :raises EndpointError: when an endpoint cannot be connected to.
-    """
+    """Owns the thread that reads the transport; fills the mailbox and keeps the books."""
 
     def __init__(
-        self, wanted: Wanted, mailbox: Mailbox, books: Books, clock: Clock, *, until_end: bool
+        self,
+        transport: Transport,
+        kinds: Sequence[FrameKind],
+        mailbox: Mailbox,
+        books: Books,
+        clock: Clock,
+        *,
+        until_end: bool,
     ) -> None:
         self.heard_ns = clock.now_ns()
-        self._wanted = wanted
+        self._transport = transport
+        self._kinds = kinds
         self._mailbox = mailbox
         self._books = books
         self._clock = clock
         self._until_end = until_end
         self._logged_ns = clock.now_ns() - LOG_GAP_NS
         self._stop = threading.Event()
-        self._sockets = Sockets(wanted)
         self._thread = threading.Thread(target=self._run, name="maskstream-client", daemon=True)
         self._thread.start()
 
@@ -58,24 +64,23 @@ class Receiver:
         failure: BaseException | None = None
         try:
             while not self._stop.is_set() and not self._is_over():
-                for parts in self._sockets.receive(POLL_MS):
+                for parts in self._transport.receive(POLL_MS):
                     self._sort(parts)
         except BaseException as error:  # it belongs to the program that iterates
             failure = error
         finally:
-            self._sockets.close()
+            self._transport.close()
             self._mailbox.finish(failure)
 
     def _is_over(self) -> bool:
-        return self._until_end and self._books.all_over(self._clock.now_ns())
+        return self._until_end and self._transport.is_over()
 
     def _sort(self, parts: Parts) -> None:
         self.heard_ns = self._clock.now_ns()
         try:
-            if parts[0].startswith(WELCOME):
-                self._sockets.follow(decode_welcome(parts[0]).pictures, ())
-            else:
-                self._accept(Letter(open_envelope(parts), parts))
+            letter = self._transport.open(parts)
+            if letter is not None:
+                self._accept(letter)
         except StreamError as error:
             self.reject(error)
 
@@ -85,10 +90,9 @@ class Receiver:
             status = unpack(envelope, letter.parts).status
             if status is not None:
                 self._books.note(status, envelope.publisher, self._clock.now_ns())
-                self._books.catch_up(status, envelope.publisher)
-                self._sockets.follow(status.pictures, status.streams)
-        elif envelope.kind in self._wanted.kinds:
-            self._books.enter(envelope)
+                self._transport.learn(status, envelope.publisher)
+        elif envelope.kind in self._kinds:
+            self._books.enter(envelope, letter.skipped)
             older = self._mailbox.put(letter)
             if older is not None:
                 self._books.skipped(older.envelope)

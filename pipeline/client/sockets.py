@@ -3,16 +3,21 @@ publisher says they are."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import zmq
 
-from ..errors import EndpointError
+from ..errors import AccessError, EndpointError
+from ..keys import Keys, lock_client, read_keys, read_public
 from ..wire import PICTURES, WELCOME, FrameKind, topic
 from ..wire.endpoints import Endpoint, parse_endpoint
+from .handshake import Handshakes
 
 RECEIVE_HWM = 1_000
 """Room for bursts; the thread keeps it empty. Small ones leave the backlog in kernel buffers."""
 LARGEST_PART_BYTES = 64 * 2**20
+MOST_PARTS = 16
+"""Of a message that are kept; more may come with later versions, but not without end."""
 HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS = 2_000, 6_000
 RECONNECT_MS = 200
 BURST = 500
@@ -23,15 +28,42 @@ Socket = zmq.Socket[bytes]
 
 
 @dataclass(frozen=True)
+class Lock:
+    """What a locked publisher asks for: this subscriber's keys, and the publisher's public one."""
+
+    keys: Keys
+    server_key: str
+
+
+def read_lock(keys: str | Path | None, server_key: str | Path | None) -> Lock | None:
+    """The keys in a .key file, and a public key or .pub file of the publisher; None without both.
+
+    :raises AccessError: when one is missing or cannot be used.
+    """
+    if not keys and not server_key:
+        return None
+    if not keys or not server_key:
+        raise AccessError(
+            where="subscriber",
+            wanted="keys (--keys) and the publisher's public key (--server-key) together",
+            got="one without the other",
+            remedy="See docs/SECURITY.md",
+        )
+    return Lock(read_keys(Path(keys)), read_public(server_key))
+
+
+@dataclass(frozen=True)
 class Wanted:
     """What to subscribe to. ``streams`` None means all that the publisher has; ``pictures``,
-    ``delivery``: their endpoints, when the announced ones do not lead there."""
+    ``delivery``: their endpoints, when the announced ones do not lead there. ``lock``: the keys,
+    where the publisher is locked."""
 
     records: Endpoint
     pictures: Endpoint | None
     streams: tuple[str, ...] | None
     kinds: tuple[FrameKind, ...]
     delivery: Endpoint | None = None
+    lock: Lock | None = None
 
 
 class Sockets:
@@ -48,6 +80,10 @@ class Sockets:
         self._context = zmq.Context()
         self._records = open_socket(self._context, zmq.SUB, wanted)
         self._pictures = open_socket(self._context, zmq.SUB, wanted)
+        self._handshakes = [
+            watch_handshakes(self._context, sock, wanted)
+            for sock in (self._records, self._pictures)
+        ]
         self._subscribe()
         try:
             connect(self._records, wanted.records)
@@ -58,7 +94,12 @@ class Sockets:
             raise
 
     def receive(self, timeout_ms: int) -> Iterator[Parts]:
-        """What is there, or comes within ``timeout_ms``: of both sockets, each in its order."""
+        """What is there, or comes within ``timeout_ms``: of both sockets, each in its order.
+
+        :raises AccessError: when the publisher will not let us in.
+        """
+        for handshakes in self._handshakes:
+            handshakes.check()
         poller = zmq.Poller()
         poller.register(self._records, zmq.POLLIN)
         poller.register(self._pictures, zmq.POLLIN)
@@ -66,7 +107,7 @@ class Sockets:
             for _ in range(BURST):
                 if not sock.poll(0):
                     break
-                yield sock.recv_multipart()
+                yield receive_message(sock)
 
     def follow(self, announced: str, streams: tuple[str, ...]) -> None:
         """Go where the pictures are said to be, and subscribe to those of new streams.
@@ -85,6 +126,8 @@ class Sockets:
     def close(self) -> None:
         self._records.close(0)
         self._pictures.close(0)
+        for handshakes in self._handshakes:
+            handshakes.close()
         self._context.term()
 
     def _subscribe(self) -> None:
@@ -125,7 +168,26 @@ def open_socket(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, wanted: Wa
     sock.set(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
     sock.set(zmq.RECONNECT_IVL, RECONNECT_MS)
     sock.set(zmq.IPV6, int(wanted.records.is_ipv6))
+    if wanted.lock:
+        lock_client(sock, wanted.lock.keys, wanted.lock.server_key)
     return sock
+
+
+def watch_handshakes(
+    context: "zmq.Context[zmq.Socket[bytes]]", sock: Socket, wanted: Wanted
+) -> Handshakes:
+    """Watch a socket that will connect. It has to be checked now and then, and closed."""
+    return Handshakes(context, sock, str(wanted.records), locked=wanted.lock is not None)
+
+
+def receive_message(sock: Socket) -> Parts:
+    """The message that is there; of one with too many parts only the first ones."""
+    parts = [sock.recv()]
+    while sock.rcvmore:
+        part = sock.recv()
+        if len(parts) < MOST_PARTS:
+            parts.append(part)
+    return parts
 
 
 def connect(sock: Socket, endpoint: Endpoint) -> None:

@@ -1,0 +1,79 @@
+"""What becomes of a subscriber's handshakes, so that a wrong key is an error and not silence."""
+
+import zmq
+from zmq.utils.monitor import parse_monitor_message
+
+from ..errors import AccessError
+
+Socket = zmq.Socket[bytes]
+
+MOST_UNEXPLAINED = 3
+"""Handshakes in a row that the publisher ends without a word: one when it just stops, but
+each one when the server key is not its own."""
+WATCHED = (
+    zmq.EVENT_HANDSHAKE_SUCCEEDED
+    | zmq.EVENT_HANDSHAKE_FAILED_AUTH
+    | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
+    | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+)
+NOT_ALLOWED = "Give the publisher your .pub file, to put where its --allow says"
+WRONG_SERVER = "Take the .pub file of this publisher; `run_stream.py keys show FILE` shows a key"
+
+
+class Handshakes:
+    """Watches one socket, from before it connects. Belongs to the thread of the socket.
+
+    ``where``: the publisher's address, for the message. ``locked``: whether we have keys.
+    """
+
+    def __init__(
+        self, context: "zmq.Context[Socket]", sock: Socket, where: str, *, locked: bool
+    ) -> None:
+        self._where = where
+        self._locked = locked
+        self._unexplained = 0
+        address = f"inproc://handshakes-{id(sock)}"
+        sock.monitor(address, WATCHED)
+        self._events: Socket = context.socket(zmq.PAIR)
+        self._events.linger = 0
+        self._events.rcvhwm = 0  # libzmq's own thread waits where an event has no room
+        self._events.connect(address)
+
+    def check(self) -> None:
+        """Look what happened.
+
+        :raises AccessError: when the publisher will not let us in.
+        """
+        while self._events.poll(0):
+            told = parse_monitor_message(self._events.recv_multipart())
+            self._judge(told["event"], told["value"])
+
+    def close(self) -> None:
+        self._events.close(0)
+
+    def _judge(self, event: int, value: int) -> None:
+        if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
+            self._unexplained = 0
+        elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
+            raise self._refused("to be allowed in", "a no: our key is not on its list", NOT_ALLOWED)
+        elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
+            self._unexplained += self._locked
+            if self._unexplained >= MOST_UNEXPLAINED:
+                got = "a connection that it ends each time: the server key is another's"
+                raise self._refused("a publisher with the given server key", got, WRONG_SERVER)
+        elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
+            raise self._mismatch()
+        elif value == zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
+            got = "one that has another: the server key is another's"
+            raise self._refused("a publisher with the given server key", got, WRONG_SERVER)
+
+    def _mismatch(self) -> AccessError:
+        if self._locked:
+            got, remedy = "one that has no keys", "Leave out the keys, or is it another publisher?"
+            return self._refused("a locked publisher", got, remedy)
+        remedy = "Give keys (--keys FILE, made by `run_stream.py keys new`) and its --server-key"
+        return self._refused("a publisher that is open to all", "one that asks for keys", remedy)
+
+    def _refused(self, wanted: str, got: str, remedy: str) -> AccessError:
+        where = f"subscriber to {self._where}"
+        return AccessError(where=where, wanted=wanted, got=got, remedy=remedy)

@@ -1,0 +1,105 @@
+"""How far a subscription has come: received, done with, acknowledged. Plain counting."""
+
+import logging
+
+from ..wire import Position
+from ..wire.delivery import DeliveryMode, Greeting
+from .mailbox import Letter
+
+log = logging.getLogger("maskstream.client")
+
+
+class Progress:
+    """Belongs to the thread that receives.
+
+    ``session``: grows when numbers begin anew. ``after``: where a former life of this program has
+    come to.
+    """
+
+    def __init__(self, mode: DeliveryMode, after: Position | None) -> None:
+        self.session = 0
+        self.publisher = ""
+        self._mode = mode
+        self._after = after
+        self._received = self._done = self._told = -1
+        self._void: set[int] = set()
+        self._end: int | None = None
+        self._skipped: dict[tuple[str, str], int] = {}
+
+    def greet(self, greeting: Greeting) -> None:
+        """A hello was answered. Numbers go on only where nothing may be lost."""
+        goes_on = self._mode == "lossless" and greeting.publisher == self.publisher
+        before = greeting.next - 1
+        if goes_on:
+            self._miss(greeting.next)
+            self._received, self._done = max(self._received, before), max(self._done, before)
+            self._told = min(self._told, before)
+            return
+        if self._after and self._after.publisher == greeting.publisher:
+            self._received = self._after.number
+            self._miss(greeting.next)
+        self.publisher = greeting.publisher
+        self.session += 1
+        self._received = self._done = self._told = before
+        self._void.clear()
+        self._skipped.clear()
+        self._end = None
+
+    def receive(self, number: int) -> bool:
+        """A message came; False when it is here already."""
+        is_new = number > self._received
+        self._received = max(self._received, number)
+        return is_new
+
+    def void(self, number: int) -> None:
+        """Nobody will take that message: it is done with when all before it is."""
+        self._void.add(number)
+
+    def end(self, number: int) -> None:
+        """It is the last one, and there is nothing to take."""
+        self._end = number
+        self.receive(number)
+        self.void(number)
+
+    def newly_skipped(self, key: tuple[str, str], skipped: int) -> int:
+        """Messages of this stream and kind that were passed over since the one before."""
+        before = self._skipped.get(key, 0)
+        self._skipped[key] = skipped
+        return max(0, skipped - before)
+
+    def done_with(self, letter: Letter) -> None:
+        """The program has dealt with it; one of another session concerns nobody any more."""
+        if letter.number is not None and letter.session == self.session:
+            self._done = max(self._done, letter.number)
+
+    def owed(self) -> int | None:
+        """The number to acknowledge, if that was not done yet."""
+        while self._done + 1 in self._void:
+            self._void.remove(self._done + 1)
+            self._done += 1
+        return self._done if self._done > self._told else None
+
+    def told(self, number: int) -> None:
+        """It was acknowledged."""
+        self._told = number
+
+    @property
+    def idle(self) -> bool:
+        """If everything that came was acknowledged."""
+        return self._told == self._received
+
+    @property
+    def ended(self) -> bool:
+        """If the end was acknowledged."""
+        return self._end is not None and self._told >= self._end
+
+    def position(self) -> Position | None:
+        """What was acknowledged last, by this life or a former one."""
+        if not self.publisher:
+            return self._after
+        return Position(self.publisher, self._told) if self._told >= 0 else None
+
+    def _miss(self, following: int) -> None:
+        missed = following - self._received - 1
+        if missed > 0:
+            log.warning("the publisher gave up waiting: %d messages did not come", missed)

@@ -1,0 +1,282 @@
+"""The modes ``credit`` and ``lossless``: what was asked for on the delivery socket.
+
+What is said there is in docs/PROTOCOL.md, section 12. The records socket is needed only for the
+welcome, which says where the delivery socket is.
+"""
+
+import logging
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import zmq
+
+from ..clock import Clock
+from ..errors import EndpointError
+from ..wire import WELCOME, Position, Status, Welcome, decode_welcome, open_envelope
+from ..wire.delivery import (
+    DELIVERY_MODES,
+    MOST_CREDIT,
+    PING_S,
+    SILENCE_S,
+    Ack,
+    Bye,
+    Delivery,
+    DeliveryMode,
+    End,
+    Greeting,
+    Hello,
+    Ping,
+    Pong,
+    Refusal,
+    Request,
+    decode_answer,
+    encode_request,
+)
+from ..wire.endpoints import Endpoint, parse_endpoint
+from .books import Books
+from .mailbox import Letter, Mode
+from .progress import Progress
+from .sockets import BURST, Parts, Wanted, connect, open_socket, receive_message, watch_handshakes
+from .waking import Waking
+
+CREDIT: dict[DeliveryMode, int] = {"credit": 1, "lossless": 16}
+"""Messages on their way when nobody says how many: the newest, or enough to keep the way full."""
+LEAVING_MS = 1_000
+"""What the last acknowledgement gets to leave."""
+FATAL = {
+    "name": ("a name in the publisher's publish.lossless", "Add it there, or take another mode"),
+    "taken": ("to be the only one of this name", "Give each lossless subscriber its own name"),
+}
+
+log = logging.getLogger("maskstream.client")
+
+
+@dataclass(frozen=True)
+class Order:
+    """How to deliver. ``name`` and ``after`` belong to ``lossless``."""
+
+    mode: DeliveryMode
+    credit: int
+    name: str = ""
+    after: Position | None = None
+
+
+class Requested:
+    """What was asked for; implements ``transport.Transport``.
+
+    :raises EndpointError: when an endpoint cannot be connected to.
+    """
+
+    def __init__(self, wanted: Wanted, order: Order, books: Books, clock: Clock) -> None:
+        self._wanted = wanted
+        self._order = order
+        self._books = books
+        self._clock = clock
+        self._progress = Progress(order.mode, order.after)
+        self._lock = threading.Lock()
+        self._done_with: Letter | None = None
+        self._waking = Waking()
+        self._failure: EndpointError | None = None
+        self._at: Endpoint | None = None
+        self._dealer: zmq.Socket[bytes] | None = None
+        self._welcomed = False
+        self._heard_ns = self._asked_ns = self._pinged_ns = 0
+        self._context = zmq.Context()
+        self._records = open_socket(self._context, zmq.SUB, wanted)
+        self._handshakes = watch_handshakes(self._context, self._records, wanted)
+        self._records.subscribe(WELCOME)
+        try:
+            connect(self._records, wanted.records)
+            if wanted.delivery:
+                self._go(wanted.delivery)
+        except EndpointError:
+            self.close()
+            raise
+
+    def receive(self, timeout_ms: int) -> Iterator[Parts]:
+        if self._failure:
+            raise self._failure
+        self._handshakes.check()
+        self._keep_alive()
+        self._pass_on()
+        poller = zmq.Poller()
+        sockets = [self._records] + ([self._dealer] if self._dealer else [])
+        for sock in sockets:
+            poller.register(sock, zmq.POLLIN)
+        poller.register(self._waking.fileno(), zmq.POLLIN)
+        ready = dict(poller.poll(timeout_ms))
+        self._waking.clear()
+        for sock in sockets:
+            for _ in range(BURST if sock in ready else 0):
+                if sock.closed or not sock.poll(0):
+                    break
+                yield receive_message(sock)
+
+    def open(self, parts: Parts) -> Letter | None:
+        if parts[0].startswith(WELCOME):
+            self._follow(decode_welcome(parts[0]))
+            return None
+        self._heard_ns = self._clock.now_ns()
+        answer = decode_answer(parts[0])
+        match answer:
+            case Delivery(None, _):
+                return Letter(open_envelope(parts[1:]), parts[1:])
+            case Delivery():
+                return self._message(answer, parts[1:])
+            case Greeting():
+                self._welcomed = True
+                self._progress.greet(answer)
+            case End(number):
+                self._progress.end(number)
+                self._books.settle()
+            case Refusal():
+                self._heed(answer)
+            case Pong():
+                pass
+        return None
+
+    def learn(self, status: Status, publisher: str) -> None:
+        """A status overtakes what waits, and the welcome said where the socket is."""
+
+    def is_over(self) -> bool:
+        self._pass_on()
+        if self._progress.ended:
+            return True
+        named = self._wanted.streams is not None
+        return named and self._progress.idle and self._books.all_over(None)
+
+    def acknowledge(self, letter: Letter) -> None:
+        with self._lock:
+            self._done_with = letter
+        self._waking.wake()
+
+    def close(self) -> None:
+        self._pass_on()
+        if self._order.mode == "credit" or not self._progress.ended:
+            self._leave()
+        self._records.close(0)
+        if self._dealer:
+            self._dealer.close(LEAVING_MS)
+        self._handshakes.close()
+        self._context.term()
+        self._waking.close()
+
+    def _leave(self) -> None:
+        """Say bye, unless the publisher should wait for this subscriber's next life."""
+        everything = self._wanted.streams is not None and self._books.all_over(None)
+        if self._order.mode == "credit" or (everything and self._progress.idle):
+            self._send(Bye())
+
+    def _message(self, delivery: Delivery, parts: Parts) -> Letter | None:
+        number = delivery.number
+        assert number is not None
+        if not self._progress.receive(number):
+            return None  # it was sent again, and is here already
+        try:
+            envelope = open_envelope(parts)
+        except BaseException:
+            self._progress.void(number)  # nobody will take it, so nobody will acknowledge it
+            raise
+        key = (envelope.stream, envelope.kind)
+        skipped = self._progress.newly_skipped(key, delivery.skipped)
+        return Letter(envelope, parts, number, skipped, self._progress.session)
+
+    def _heed(self, refusal: Refusal) -> None:
+        """Do what an error asks for."""
+        if refusal.error in FATAL:
+            wanted, remedy = FATAL[refusal.error]
+            where = f"subscriber {self._order.name!r} to {self._wanted.records}"
+            got = repr(refusal.text)
+            self._failure = EndpointError(where=where, wanted=wanted, got=got, remedy=remedy)
+        elif refusal.error == "unknown":
+            self._asked_ns = 0 if self._welcomed else self._asked_ns
+            self._welcomed = False
+        else:
+            log.warning("the publisher says: %r", refusal.text)
+
+    def _follow(self, welcome: Welcome) -> None:
+        """Go where the delivery socket is said to be; a publisher that is new must be asked anew.
+
+        :raises EndpointError: when that is no address.
+        """
+        at = self._wanted.delivery
+        if at is None and welcome.delivery:
+            announced = parse_endpoint(welcome.delivery, "publisher's announcement of its delivery")
+            at = announced.seen_through(self._wanted.records)
+        if at is None:
+            self._failure = EndpointError(
+                where=f"subscriber to {self._wanted.records}",
+                wanted=f"a publisher that delivers on request, for the mode {self._order.mode}",
+                got="one of an older version",
+                remedy="Take another mode, or a newer publisher",
+            )
+        elif at != self._at or welcome.publisher != self._progress.publisher:
+            self._go(at)
+
+    def _go(self, at: Endpoint) -> None:
+        """Connect anew."""
+        if self._dealer:
+            self._dealer.close(0)
+        self._at = at
+        self._dealer = open_socket(self._context, zmq.DEALER, self._wanted)
+        # Nothing is kept for a connection that is not there: it would be old when it comes to be.
+        self._dealer.set(zmq.IMMEDIATE, 1)
+        self._welcomed, self._asked_ns = False, 0
+        self._heard_ns = self._clock.now_ns()
+        connect(self._dealer, at)
+
+    def _keep_alive(self) -> None:
+        now_ns = self._clock.now_ns()
+        if self._at and now_ns - self._heard_ns >= SILENCE_S * 1e9:
+            self._go(self._at)
+        if not self._welcomed:
+            if now_ns - self._asked_ns >= PING_S * 1e9 and self._send(self._hello()):
+                self._asked_ns = now_ns
+        elif now_ns - self._pinged_ns >= PING_S * 1e9 and self._send(Ping()):
+            self._pinged_ns = now_ns
+
+    def _hello(self) -> Hello:
+        order, after = self._order, self._progress.position()
+        after = after if order.mode == "lossless" else None
+        wanted = self._wanted
+        return Hello(order.mode, wanted.kinds, order.credit, wanted.streams, order.name, after)
+
+    def _pass_on(self) -> None:
+        """Acknowledge what the program is done with, and what it will never see."""
+        with self._lock:
+            letter, self._done_with = self._done_with, None
+        if letter is not None:
+            self._progress.done_with(letter)
+        number = self._progress.owed()
+        if number is not None and self._welcomed and self._send(Ack(number)):
+            self._progress.told(number)
+
+    def _send(self, request: Request) -> bool:
+        """False when nobody is connected, or he does not read."""
+        if self._dealer is None:
+            return False
+        try:
+            self._dealer.send(encode_request(request), zmq.DONTWAIT)
+        except zmq.Again:
+            return False
+        return True
+
+
+def order_of(
+    mode: Mode | DeliveryMode, credit: int | None, name: str, after: tuple[str, int] | None
+) -> Order | None:
+    """What is to be asked for; None in the modes that listen to what everybody gets.
+
+    :raises ValueError: for what does not go together.
+    """
+    if bool(name) != (mode == "lossless"):
+        raise ValueError(f"mode lossless, and no other, needs a name; got {name!r}")
+    if after is not None and mode != "lossless":
+        raise ValueError("resume_after is for mode lossless")
+    if mode not in DELIVERY_MODES:
+        return None
+    most = CREDIT[mode] if credit is None else credit
+    if not 1 <= most <= MOST_CREDIT:
+        raise ValueError(f"credit must be from 1 to {MOST_CREDIT}, got {most}")
+    return Order(mode, most, name, Position(*after) if after else None)
