@@ -35,6 +35,7 @@ from rich.console import Console  # noqa: E402
 
 from pipeline.errors import StreamError  # noqa: E402
 from pipeline.keys_cli import keys_app  # noqa: E402
+from pipeline.watch_cli import watch  # noqa: E402
 from stages.driver import assignments, execute, log_to, segmented  # noqa: E402
 
 if TYPE_CHECKING:
@@ -111,11 +112,9 @@ def run(
         Path | None, typer.Option(help="The .key file of this publisher, of `keys new`.")
     ] = None,
     allow: Annotated[
-        Path | None, typer.Option(help="A file or folder with the public keys of who may subscribe.")
+        Path | None, typer.Option(help="A file or folder: the public keys of who may subscribe.")
     ] = None,
-    insecure: Annotated[
-        bool, typer.Option("--insecure", help="Let others reach ENDPOINT without keys.")
-    ] = False,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Let in who has no keys.")] = False,
     record: Annotated[
         Path | None, typer.Option(help="Write <stream>.mp4 and <stream>.jsonl there.")
     ] = None,
@@ -199,47 +198,15 @@ def play(
     raise typer.Exit(execute(recorded, config, [*assignments(overrides), *(changes or [])]))
 
 
-@app.command(
+app.command(
     epilog=examples(
         "watch tcp://127.0.0.1:5555",
         "watch tcp://127.0.0.1:5555 --json | jq .seq",
         "watch tcp://127.0.0.1:5555 --stream gate-2 --save seen",
         "watch tcp://gate:5555 --keys me.key --server-key gate.pub",
     )
-)
-def watch(
-    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Where a run publishes.")],
-    stream: Annotated[str | None, typer.Option(help="Only this stream.")] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One meta header a line, as it came.")
-    ] = False,
-    save: Annotated[
-        Path | None, typer.Option(help="A folder for records and annotated pictures.")
-    ] = None,
-    max_frames: Annotated[int | None, typer.Option(help="End after so many frames.")] = None,
-    keys: Annotated[
-        Path | None, typer.Option(help="Your .key file, of `keys new`, for a publisher with keys.")
-    ] = None,
-    server_key: Annotated[
-        str | None, typer.Option(help="The publisher's public key, or its .pub file.")
-    ] = None,
-) -> None:
-    """Show what a run publishes, until it ends or until Ctrl-C."""
-    from pipeline.watch import watch as show  # noqa: PLC0415  (only this command needs it)
-
-    def warn(text: str) -> None:
-        print(text, file=sys.stderr)
-
-    show(
-        endpoint,
-        stream,
-        as_json=as_json,
-        save=save,
-        max_frames=max_frames,
-        keys=keys,
-        server_key=server_key,
-        warn=warn,
-    )
+)(watch)
+app.add_typer(keys_app, name="keys")
 
 
 @app.command(
@@ -270,8 +237,12 @@ def view(
     from pipeline.viewer.command import view as show  # noqa: PLC0415  (only this command needs it)
 
     log_to(Console(stderr=True))
+
+    def say(text: str) -> None:
+        print(text, file=sys.stderr, flush=True)
+
     with suppress(KeyboardInterrupt):  # that is how one stops viewing
-        show(endpoint, host=host, port=port, token=token, open_browser=open_browser)
+        show(endpoint, host=host, port=port, token=token, open_browser=open_browser, say=say)
 
 
 @app.command(context_settings=PASSED_ON)

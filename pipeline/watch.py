@@ -29,6 +29,8 @@ def watch(
     as_json: bool = False,
     save: Path | None = None,
     max_frames: int | None = None,
+    keys: Path | None = None,
+    server_key: str | None = None,
     say: Say | None = None,
     warn: Say | None = None,
 ) -> Statistics:
@@ -37,16 +39,20 @@ def watch(
     ``say`` gets a line for each processed frame: one to read, or with ``as_json`` its ``meta``
     header as it came; standard output by default. ``warn`` gets the rest: that nothing comes, and
     at the end what was lost; standard error by default. ``save``: a folder that gets
-    STREAM.jsonl with the headers, and annotated pictures as STREAM/EPOCH-SEQ.jpg.
+    STREAM.jsonl with the headers, and annotated pictures as STREAM/EPOCH-SEQ.jpg. ``keys``,
+    ``server_key``: as of a Subscriber.
 
     :raises EndpointError: when ``endpoint`` is none.
+    :raises AccessError: for keys that cannot be used, or that the publisher does not take.
     :raises RecordError: when something cannot be saved.
     """
     say, warn = say or _to_stdout, warn or _to_stderr
     kinds: tuple[FrameKind, ...] = ("meta", "annotated") if save else ("meta",)
     streams = None if stream is None else [stream]
     with (
-        Subscriber(endpoint, streams, kinds, mode="all") as subscriber,
+        Subscriber(
+            endpoint, streams, kinds, mode="all", keys=keys, server_key=server_key
+        ) as subscriber,
         Shelf(save) as shelf,
     ):
         try:
