@@ -4,7 +4,8 @@ Needs only numpy, pyzmq and pycocotools.
 """
 
 from .accounts import KindStatistics
+from .asynchronous import AsyncSubscriber
 from .books import Statistics
 from .subscriber import Subscriber
 
-__all__ = ["KindStatistics", "Statistics", "Subscriber"]
+__all__ = ["AsyncSubscriber", "KindStatistics", "Statistics", "Subscriber"]
