@@ -19,7 +19,9 @@ CLASSES = ("square", "disc")
 def content(count: int = 6, seed: int = 0) -> tuple[dict[str, Any], list[np.ndarray[Any, Any]]]:
     """A COCO document with a square and a disc in each picture, and the pictures."""
     rng = np.random.default_rng(seed)
-    images, annotations, pictures = [], [], []
+    images: list[dict[str, Any]] = []
+    annotations: list[dict[str, Any]] = []
+    pictures = []
     for number in range(1, count + 1):
         picture = rng.integers(60, 140, (*SIZE, 3), np.uint8)
         x, y = int(rng.integers(4, 20)), int(rng.integers(4, 24))

@@ -134,16 +134,13 @@ def test_a_loss_that_is_no_number_stops_with_the_names_of_its_pictures() -> None
         run(subject, 8)
 
 
-@pytest.mark.parametrize(("name", "steps"), [("solov2-light-r18", 4), ("solov2-light-r50-dcn", 1)])
-def test_the_published_networks_learn_too(name: str, steps: int) -> None:
+def test_the_published_networks_learn_too() -> None:
     torch.manual_seed(0)
-    start = begin(name, NANO.classes, StartSettings(weights="none"))
+    start = begin("solov2-light-r18", NANO.classes, StartSettings(weights="none"))
     subject = Trainer(start, LearnSettings(warmup_iterations=1), StartSettings(), CPU)
-    before = start.network.mask_head.conv_kernel.weight.clone()  # type: ignore[union-attr]
     batch = next(batches(Squares(batch=1), start.network.spec, workers=0))
-    losses = [subject.step([batch], 0.0).class_loss for _ in range(steps)]
-    assert losses[-1] < losses[0] or steps == 1
-    assert not torch.equal(start.network.mask_head.conv_kernel.weight, before)  # type: ignore[union-attr]
+    losses = [subject.step([batch], 0.0).class_loss for _ in range(3)]
+    assert losses[-1] < losses[0]
 
 
 def test_batches_come_in_order_from_workers_too() -> None:

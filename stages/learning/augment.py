@@ -104,10 +104,14 @@ def degrade(rng: np.random.Generator, image: Picture) -> Picture:
         noise = rng.integers(-reach, reach + 1, image.shape, np.int8)
         image = np.asarray(cv2.add(image, noise, dtype=cv2.CV_8U), np.uint8)
     if rng.random() < 0.25:
-        quality = int(rng.integers(25, 85))
-        _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
-        image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
+        image = compress(image, int(rng.integers(25, 85)))
     return image
+
+
+def compress(image: Picture, quality: int) -> Picture:
+    """What is left of a picture after JPEG of a quality (1 to 100)."""
+    _, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    return np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
 
 
 def _warp(

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision import tv_tensors  # type: ignore[import-untyped]
 from torchvision.transforms import v2  # type: ignore[import-untyped]
 
-from .augment import PADDING, Canvas, settle
+from .augment import PADDING, Canvas, compress, settle
 from .sample import Picture, Sample
 from .training.settings import AugmentSettings
 
@@ -87,12 +87,7 @@ class Views:
             v2.RandomVerticalFlip(settings.flip_vertical),
         ]
         self._colours = v2.ColorJitter(strength, strength, strength, settings.hue)
-        self._spoilers = v2.Compose(
-            [
-                v2.RandomApply([v2.GaussianBlur(5, _BLUR_SIGMA)], settings.blur),
-                v2.RandomApply([v2.JPEG(_JPEG_QUALITY)], settings.compress),
-            ]
-        )
+        self._blur = v2.RandomApply([v2.GaussianBlur(5, _BLUR_SIGMA)], settings.blur)
 
     def view(self, sample: Sample, canvas: Canvas) -> Sample:
         """Mirrored, scaled, cropped and recoloured; what is cut off goes to ``ignore``."""
@@ -110,7 +105,11 @@ class Views:
 
     def spoil(self, image: Picture) -> Picture:
         """Sometimes blurred, sometimes compressed, as cameras and networks do."""
-        return _bgr(self._spoilers(_rgb(image)))
+        blurred = _bgr(self._blur(_rgb(image)))
+        if torch.rand(()) >= self._settings.compress:
+            return blurred
+        quality = int(torch.randint(*_JPEG_QUALITY, ()))
+        return compress(blurred, quality)  # torchvision gives its own JPEG up
 
 
 def _rgb(image: Picture) -> Tensor:
