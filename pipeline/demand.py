@@ -71,6 +71,11 @@ class Demand:
         with self._lock:
             self._always.add(kind)
 
+    def count(self, kind: str) -> int:
+        """How many different prefixes somebody asked for, to get this kind."""
+        with self._lock:
+            return sum(of == kind for _, of in self._prefixes)
+
     def _subscribed(self, stream: str, kind: str) -> bool:
         answer = self._answers.get((stream, kind))
         if answer is None:

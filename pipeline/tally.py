@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -13,8 +13,9 @@ from .frame import Frame, TrackState
 SAMPLES_KEPT = 2048
 RATE_WINDOW_NS = 5_000_000_000
 
-SourceState = Literal["waiting", "running", "ended", "failed"]
-"""Before its first frame, while frames come, after its end, after an error that ended it."""
+SourceState = Literal["waiting", "running", "reconnecting", "ended", "failed"]
+"""Before its first frame, while frames come, while a lost source is looked for, after its end,
+after an error that ended it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class StreamCounts:
     """Epochs after the first: reconnections and changes of the picture's size."""
     state: SourceState = "waiting"
     """Where the source stands."""
+    moved_ns: int | None = None
+    """When a frame last came out, or before that when the first was captured; monotonic."""
 
     @property
     def under_way(self) -> int:
@@ -82,6 +85,8 @@ class _Stream:
         self.captured = self.published = self.instances = self.tracks = self.epochs = 0
         self.dropped: Counter[str] = Counter()
         self.state: SourceState = "waiting"
+        self.captured_ns: deque[int] = deque(maxlen=SAMPLES_KEPT)
+        self.published_ns: deque[int] = deque(maxlen=SAMPLES_KEPT)
         self._epoch = -1
         self._lost_at_source: Mapping[str, int] = {}
         self._published_epoch = -1
@@ -98,11 +103,13 @@ class _Stream:
         self._lost_at_source = frame.dropped
         self.state = "running"
         self.captured += 1 + lost.total()
+        self.captured_ns.extend([frame.captured_ns] * min(1 + lost.total(), SAMPLES_KEPT))
         self.dropped += lost
         return lost
 
-    def publish(self, frame: Frame) -> None:
+    def publish(self, frame: Frame, now_ns: int) -> None:
         self.published += 1
+        self.published_ns.append(now_ns)
         if frame.epoch != self._published_epoch:
             self._published_epoch = frame.epoch
             self._live_tracks.clear()
@@ -123,7 +130,13 @@ class _Stream:
             tracks=self.tracks,
             reconnects=max(self.epochs - 1, 0),
             state=self.state,
+            moved_ns=self._moved_ns(),
         )
+
+    def _moved_ns(self) -> int | None:
+        if self.published_ns:
+            return self.published_ns[-1]
+        return self.captured_ns[0] if self.captured_ns else None
 
 
 class Tally:
@@ -162,7 +175,7 @@ class Tally:
     def published(self, frame: Frame, now_ns: int) -> None:
         """Count a frame that came out of the last stage, at ``now_ns`` monotonic."""
         with self._lock:
-            self._stream(frame.stream).publish(frame)
+            self._stream(frame.stream).publish(frame, now_ns)
             self._ages.add((now_ns - frame.captured_ns) / 1e9)
             self._published_ns.append(now_ns)
 
@@ -194,9 +207,21 @@ class Tally:
     def rate_hz(self, now_ns: int) -> float:
         """Published frames a second over the last seconds."""
         with self._lock:
-            recent = [ns for ns in self._published_ns if now_ns - ns <= RATE_WINDOW_NS]
-        span_ns = now_ns - recent[0] if recent else 0
-        return len(recent) * 1e9 / span_ns if span_ns else 0.0
+            return _rate_hz(self._published_ns, now_ns)
+
+    def rates_hz(self, now_ns: int) -> dict[str, tuple[float, float]]:
+        """Captured and published frames a second of each stream over the last seconds."""
+        with self._lock:
+            return {
+                name: (_rate_hz(stream.captured_ns, now_ns), _rate_hz(stream.published_ns, now_ns))
+                for name, stream in self._streams.items()
+            }
 
     def _stream(self, name: str) -> _Stream:
         return self._streams.setdefault(name, _Stream())
+
+
+def _rate_hz(moments_ns: Iterable[int], now_ns: int) -> float:
+    recent = [ns for ns in moments_ns if now_ns - ns <= RATE_WINDOW_NS]
+    span_ns = now_ns - recent[0] if recent else 0
+    return len(recent) * 1e9 / span_ns if span_ns else 0.0

@@ -2,6 +2,7 @@
 
 import uuid
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -53,10 +54,20 @@ def assemble(
     """
     clock = clock or SystemClock()
     specs = sources_of(settings)
-    sources = [Decode(spec, settings.decode, clock=clock) for spec in specs]
+    metrics = Metrics(clock, settings.publish.stalled_after_s)
+    sources = [
+        Decode(
+            spec,
+            settings.decode,
+            clock=clock,
+            lost=partial(metrics.tally.source, spec.stream, "reconnecting"),
+        )
+        for spec in specs
+    ]
     lane = open_lane(settings.segment.device)
     segmenter, model = load_segmenter(settings.segment, lane, report)
-    failures, metrics = Failures(clock), Metrics()
+    _watch_memory(metrics, lane)
+    failures = Failures(clock)
     outlets = _outlets(settings, specs, failures, metrics, clock)
     stages: list[Stage] = [
         SegmentStage(settings.segment, segmenter=segmenter, model=model, lane=lane, clock=clock),
@@ -68,6 +79,14 @@ def assemble(
     )
     does = f"{model.name} ({model.weights[:19]}) on {lane.device}"
     return Program(settings, supervisor, metrics, does, outlets.publish, outlets.record)
+
+
+def _watch_memory(metrics: Metrics, lane: Lane) -> None:
+    """Have the memory of a CUDA device measured: what tensors use, and what torch holds."""
+    if lane.device.type == "cuda":
+        device = str(lane.device)
+        metrics.watch_memory(device, "used", partial(torch.cuda.memory_allocated, lane.device))
+        metrics.watch_memory(device, "held", partial(torch.cuda.memory_reserved, lane.device))
 
 
 def load_segmenter(
@@ -120,6 +139,7 @@ def _outlets(
             streams=names,
             facts=facts_from(metrics),
         )
+        metrics.watch_traffic(outlets.publish.traffic)
     if settings.record.enabled:
         outlets.record = _recorder(settings, specs, failures, demand, outlets.publish)
     looked_at = [stage for stage in (outlets.record, outlets.publish) if stage]

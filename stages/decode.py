@@ -7,7 +7,7 @@ when it is lost it is looked for again, each time with a new epoch.
 
 import itertools
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from pathlib import Path
 from random import Random
@@ -103,12 +103,16 @@ class Decode:
         *,
         clock: Clock,
         random: Random | None = None,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
+        """``lost`` is called, in the source's thread, each time that a live source is looked for
+        again."""
         self.stream = spec.stream
         self._spec = spec
         self._settings = settings
         self._clock = clock
         self._random = random or Random()
+        self._lost = lost
         self._left_behind: list[Watched] = []
         self.live = spec.kind in ("rtsp", "webcam") or (spec.kind == "http" and settings.http_live)
         if spec.kind == "synthetic":
@@ -143,6 +147,7 @@ class Decode:
             clock=self._clock,
             random=self._random,
             patience=patience(self._settings),
+            lost=self._lost,
         )
 
     def _watched(self, epoch: int, stop: threading.Event) -> Frames:

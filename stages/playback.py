@@ -76,7 +76,8 @@ def assemble_playback(
 
     :raises StreamError: for whatever of it fails; nothing is left bound.
     """
-    clock, demand, metrics = clock or SystemClock(), Demand(), Metrics()
+    clock, demand = clock or SystemClock(), Demand()
+    metrics = Metrics(clock, settings.publish.stalled_after_s)
     reels = [open_reel(tape) for tape in tapes]
     names = [reel.lines.stream for reel in reels]
     _check_names(names)
@@ -87,6 +88,7 @@ def assemble_playback(
     publish = PublishStage(
         settings.publish, demand=demand, clock=clock, streams=names, facts=facts_from(metrics)
     )
+    metrics.watch_traffic(publish.traffic)
     supervisor = Supervisor(
         sources, [publish], settings.run, clock=clock, metrics=metrics, failures=Failures(clock)
     )

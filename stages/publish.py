@@ -19,9 +19,11 @@ from pipeline.demand import Demand
 from pipeline.frame import Frame, Image
 from pipeline.picture import to_bgr
 from pipeline.stage import Inbox
+from pipeline.traffic import Traffic
 from pipeline.wire import FRAME_KINDS, encode_body, encode_header, encode_status, topic
 from pipeline.wire.fields import LONGEST_NAME
 
+from .publishing.counting import traffic_of
 from .publishing.delivery import Desk
 from .publishing.outlet import Lock, Outlet, read_lock
 from .publishing.tally import SourceFacts, StreamTally
@@ -103,6 +105,7 @@ class PublishStage:
         self._tallies = {stream: StreamTally(stream, now_ns) for stream in streams}
         self._measured_ns = self._told_ns = now_ns
         self._ended = False  # nothing more will be published
+        self._traffic = Traffic()
         self._news = False  # a new subscriber, stream or epoch: a status is owed at once
         self._logged_ns = now_ns - LOG_GAP_NS
         self._desk = Desk(
@@ -138,6 +141,10 @@ class PublishStage:
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
             outlet.close(self._settings.linger_s)
+
+    def traffic(self) -> Traffic:
+        """What was sent, to how many, and what was kept back, as last measured. Any thread."""
+        return self._traffic
 
     def _take(self, outlet: Outlet, inbox: Inbox) -> list[Frame] | None:
         """The next frame, once there is room for it where nothing may be lost; None at the end."""
@@ -221,6 +228,8 @@ class PublishStage:
         self._measured_ns = now_ns
         for tally in self._tallies.values():
             tally.measure(now_ns)
+        if self._outlet:
+            self._traffic = traffic_of(self._tallies, self._demand, self._desk, self._outlet)
 
     def _tell(self, outlet: Outlet) -> None:
         """Send the status of every stream."""

@@ -70,12 +70,15 @@ class Reconnecting:
         clock: Clock,
         random: Random,
         patience: Patience,
+        lost: Callable[[], None] = lambda: None,
     ) -> None:
+        """``lost`` is called each time that the source is about to be looked for again."""
         self._stream = stream
         self._where = where
         self._connect = connect
         self._clock = clock
         self._patience = patience
+        self._lost = lost
         self._backoff = Backoff(patience, random)
         self._epoch = 0
         self._seen_ns: int | None = None
@@ -97,6 +100,7 @@ class Reconnecting:
                 return
             self._check(error, began_ns)
             self._say(f"lost: {error.got}; trying again", logging.WARNING)
+            self._lost()
             self._clock.wait(stop, self._backoff.next_s(error))
 
     def _frames(self) -> Iterator[Frame]:

@@ -1,6 +1,7 @@
 """Counts are exact, the memory for them is bounded, and scrapers find the promised names."""
 
 import io
+import json
 import re
 import urllib.request
 from dataclasses import replace
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from pipeline.clock import ManualClock
 from pipeline.errors import EndpointError, RecordError
 from pipeline.frame import Frame, Instances, TrackState
 from pipeline.masks import Masks
@@ -18,6 +20,7 @@ from pipeline.metrics import METRIC_NAMES, Metrics
 from pipeline.report import Progress, Report
 from pipeline.summary import ProgressLine, dropped_text, print_summary
 from pipeline.tally import SAMPLES_KEPT, Durations, Quantiles, StreamCounts, Tally
+from pipeline.traffic import Traffic
 
 
 def frame(seq: int, epoch: int = 0, **dropped: int) -> Frame:
@@ -32,8 +35,19 @@ def seen(seq: int, ids: list[int], state: TrackState, *, epoch: int = 0) -> Fram
     return replace(frame(seq, epoch), instances=tracked)
 
 
+DOCS = Path(__file__).parents[1] / "docs"
+TRAFFIC = Traffic(
+    messages={("a", "meta"): 5},
+    subscriptions={"annotated": 2},
+    subscribers={"lossless": 1},
+    waiting={"lossless": 3},
+    skipped={"credit": 4},
+    ignored=6,
+)
+
+
 def test_the_names_are_those_that_are_rendered() -> None:
-    metrics = Metrics()
+    metrics = Metrics(ManualClock())
     metrics.captured("decode", frame(0))
     metrics.captured("decode", frame(2, corrupt=1))
     metrics.captured("decode", frame(0, epoch=1))
@@ -43,6 +57,8 @@ def test_the_names_are_those_that_are_rendered() -> None:
     metrics.restarted("track")
     metrics.lost_at_end("decode", "a", "corrupt", 2)
     metrics.watch_queue("a > segment", lambda: 2)
+    metrics.watch_memory("cuda:0", "used", lambda: 7.0)
+    metrics.watch_traffic(lambda: TRAFFIC)
     text = metrics.render().decode()
     families = set(re.findall(r"^# TYPE (\S+) ", text, re.MULTILINE))
     assert {name for name in families if not name.endswith("_created")} == set(METRIC_NAMES)
@@ -57,8 +73,57 @@ def test_the_names_are_those_that_are_rendered() -> None:
         'maskstream_stage_seconds_bucket{le="0.02",stage="segment"} 1.0',
         'maskstream_age_seconds_sum{stream="a"} 0.03',
         'maskstream_queue_frames{queue="a > segment"} 2.0',
+        'maskstream_stream_state{state="running",stream="a"} 1.0',
+        'maskstream_stream_state{state="failed",stream="a"} 0.0',
+        'maskstream_device_memory_bytes{device="cuda:0",kind="used"} 7.0',
+        'maskstream_messages_total{kind="meta",stream="a"} 5.0',
+        'maskstream_subscriptions{kind="annotated"} 2.0',
+        'maskstream_subscribers{mode="lossless"} 1.0',
+        'maskstream_waiting_messages{mode="lossless"} 3.0',
+        'maskstream_skipped_messages_total{mode="credit"} 4.0',
+        "maskstream_ignored_requests_total 6.0",
     ):
         assert line in text.splitlines()
+
+
+def test_labels_are_those_that_are_promised() -> None:
+    metrics = Metrics()
+    metrics.captured("decode", frame(0))
+    metrics.dropped("segment", frame(2), "stale")
+    metrics.watch_traffic(lambda: TRAFFIC)
+    for family in metrics.registry.collect():
+        for sample in family.samples:
+            promised = METRIC_NAMES.get(sample.name)
+            if promised is not None:
+                assert tuple(sample.labels) == promised
+
+
+def test_rates_are_of_each_stream_and_of_the_last_seconds() -> None:
+    clock = ManualClock()
+    metrics = Metrics(clock)
+    for seq in range(0, 100, 2):
+        clock.advance(0.08)
+        got = replace(frame(seq, corrupt=seq // 2), captured_ns=clock.now_ns())
+        metrics.captured("decode", got)
+        metrics.published(got, clock.now_ns())
+    rates = metrics.tally.rates_hz(clock.now_ns())["a"]
+    assert list(rates) == pytest.approx([25, 12.5], rel=0.05)
+    assert 'maskstream_quiet_seconds{stream="a"} 0.0' in metrics.render().decode()
+
+
+def test_the_dashboard_shows_what_there_is() -> None:
+    text = (DOCS / "grafana-dashboard.json").read_text()
+    dashboard = json.loads(text)
+    queries = [t["expr"] for panel in dashboard["panels"] for t in panel["targets"]]
+    named = set(re.findall(r"maskstream_\w+", " ".join(queries)))
+    named = {name.removesuffix("_bucket") for name in named}
+    assert named == set(METRIC_NAMES), "each metric is on it, and nothing else"
+    for query in queries:
+        names = re.findall(r"(maskstream_\w+)", query)
+        promised = {label for name in names for label in METRIC_NAMES[name.removesuffix("_bucket")]}
+        assert set(re.findall(r"(\w+)=~", query)) <= promised
+    places = [(p["gridPos"]["x"], p["gridPos"]["y"]) for p in dashboard["panels"]]
+    assert len(set(places)) == len(places)
 
 
 def test_two_runs_share_nothing() -> None:

@@ -49,6 +49,11 @@ class Connections:
         with self._lock:
             return len(self._all)
 
+    def at(self, endpoint: str) -> int:
+        """How many there are at one endpoint of ours."""
+        with self._lock:
+            return sum(connection.endpoint == endpoint for connection in self._all.values())
+
     def came(self, descriptor: int, endpoint: str, now_ns: int) -> None:
         """A connection was accepted. It is cut at once when there are too many."""
         with self._lock:

@@ -70,6 +70,8 @@ class Desk:
         self, publisher: str, demand: Demand, names: Sequence[str], window: int, grace_s: float
     ) -> None:
         self.rubbish = 0
+        self.ignored = 0
+        self._skipped = 0
         self._publisher = publisher
         self._wishes = Wishes(demand)
         self._listeners = {name: Listener(name, window, grace_s) for name in names}
@@ -115,6 +117,20 @@ class Desk:
         """The subscribers that are waited for, for the status."""
         return tuple(listener.told() for listener in self._listeners.values())
 
+    def subscribers(self) -> dict[str, int]:
+        """How many are here, by mode."""
+        lossless = sum(peer.listener is not None for peer in self._peers.values())
+        return {"credit": len(self._peers) - lossless, "lossless": lossless}
+
+    def waiting(self) -> dict[str, int]:
+        """Messages that are kept for them, by mode."""
+        newest = sum(peer.line.kept for peer in self._peers.values() if peer.listener is None)
+        return {"credit": newest, "lossless": sum(told.unacknowledged for told in self.told())}
+
+    def skipped(self) -> dict[str, int]:
+        """Messages that gave way to newer ones, or were given up, by mode."""
+        return {"credit": self._skipped, "lossless": sum(told.lost for told in self.told())}
+
     def offer(self, stream: str, kind: FrameKind, parts: Parts) -> None:
         """A message is published: it is sent, kept or passed over, for each as he asked."""
         for listener in self._listeners.values():
@@ -122,7 +138,7 @@ class Desk:
         for peer in list(self._peers.values()):
             if peer.hello.wants(stream, kind):
                 if peer.listener is None:
-                    peer.line.offer(stream, kind, parts)
+                    self._skipped += peer.line.offer(stream, kind, parts)
                 self._serve(peer)
 
     def tell(self, stream: str, parts: Parts) -> None:
@@ -165,6 +181,7 @@ class Desk:
                 budget -= PRICES[type(request)]
             except WireError as error:
                 self.rubbish += 1
+                self.ignored += 1
                 budget -= PRICE_OF_RUBBISH
                 self._say(route, Refusal("malformed", str(error)))
             if budget <= 0:

@@ -23,11 +23,13 @@ class NewestLine:
         self._ending = False
         self.acknowledged = 0
 
-    def offer(self, stream: str, kind: FrameKind, parts: Parts) -> None:
-        """A message that the subscriber wants; it takes the place of an older one."""
+    def offer(self, stream: str, kind: FrameKind, parts: Parts) -> bool:
+        """A message that the subscriber wants; True when it takes the place of an older one."""
         key = (stream, kind)
-        self._skipped[key] += key in self._waiting
+        is_skipped = key in self._waiting
+        self._skipped[key] += is_skipped
         self._waiting[key] = parts  # in the older one's turn: a fast stream does not starve itself
+        return is_skipped
 
     def end(self) -> None:
         """Nothing more will be offered."""
@@ -36,6 +38,11 @@ class NewestLine:
     def forget_waiting(self) -> None:
         """Only the end is left to be sent."""
         self._waiting.clear()
+
+    @property
+    def kept(self) -> int:
+        """Messages that are not sent."""
+        return len(self._waiting)
 
     @property
     def waits(self) -> bool:
@@ -82,11 +89,12 @@ class KeptLine:
         self._ended = False
         self.acknowledged = 0
 
-    def offer(self, stream: str, kind: FrameKind, parts: Parts) -> None:
-        """A message that the subscriber wants."""
+    def offer(self, stream: str, kind: FrameKind, parts: Parts) -> bool:
+        """A message that the subscriber wants; it takes the place of none."""
         del stream, kind  # one line for all, in the order of publishing
         self._kept.append(parts)
         self._offered += 1
+        return False
 
     def end(self) -> None:
         """Nothing more will be offered; what comes last says so."""

@@ -99,6 +99,7 @@ class Outlet:
         self._sockets: dict[Kind, zmq.Socket[bytes]] = {}
         self._subscriptions: dict[Kind, set[bytes]] = {"meta": set(), "annotated": set()}
         self.rubbish = 0
+        self.ignored = 0
         try:
             open_to_all = insecure or lock is not None
             wanted = checked(records, "publish.endpoint", open_to_all)
@@ -124,6 +125,10 @@ class Outlet:
             self._reopen()
         self._hear("annotated", PICTURES)
         return self._hear("meta", RECORDS)
+
+    def connections(self) -> int:
+        """How many are connected to the records."""
+        return self._door.connections.at(str(self.records))
 
     def close(self, linger_s: float) -> None:
         """Close the sockets, giving what is under way ``linger_s`` to leave."""
@@ -224,6 +229,7 @@ class Outlet:
             verb, prefix = first.bytes[:1], first.bytes[1:]
             if more or verb not in (b"\x00", b"\x01"):
                 self.rubbish += 1
+                self.ignored += 1
             elif verb == b"\x01":
                 someone_new = True
                 self._door.connections.subscribes(_descriptor(first), prefix)
