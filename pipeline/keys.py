@@ -6,6 +6,7 @@ public key is 40 characters of Z85 (ZeroMQ RFC 32), the same that every client o
 
 import os
 import stat
+import struct
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ def _is_key(value: object) -> bool:
         return False
     try:
         return z85.encode(z85.decode(value)) == value.encode()
-    except (ValueError, KeyError, ArithmeticError):
+    except (ValueError, KeyError, struct.error):
         return False
 
 

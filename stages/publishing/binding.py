@@ -1,7 +1,6 @@
 """Binding sockets to addresses, and saying in words why an address cannot be had."""
 
 import errno
-import os
 import socket
 import time
 
@@ -64,11 +63,6 @@ def bind_again(sock: "zmq.Socket[bytes]", endpoint: Endpoint) -> None:
     :raises EndpointError: when another program has taken it in this moment.
     """
     give_up = time.monotonic() + REOPEN_S
-    # The old ipc socket removes its path when it goes, and would remove the new one in its place.
-    while endpoint.scheme == "ipc" and os.path.exists(endpoint.place):
-        if time.monotonic() > give_up:
-            break
-        time.sleep(REOPEN_POLL_S)
     while True:
         try:
             return bind(sock, endpoint, "publish")
