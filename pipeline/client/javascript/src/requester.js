@@ -118,19 +118,24 @@ export class Requester {
   #hear(parts) {
     this.heardMs = performance.now();
     const answer = decodeAnswer(parts[0]);
-    if (answer.kind === "welcome") this.#greet(answer.publisher);
+    if (answer.kind === "welcome") this.#greet(answer.publisher, answer.next);
     else if (answer.kind === "message") this.#receive(answer.number, answer.skipped, parts.slice(1));
     else if (answer.kind === "end") this.#noteEnd(answer.number);
     else if (answer.kind === "error") this.#complain(answer.error, answer.text);
   }
 
-  /** @param {string} publisher */
-  #greet(publisher) {
+  /**
+   * A hello was answered. Numbers go on only where nothing may be lost.
+   * @param {string} publisher
+   * @param {number} next
+   */
+  #greet(publisher, next) {
     if (this.#connection !== null) this.#connection.greeted = true;
     const goesOn = this.#order.mode === "lossless" && publisher === this.#publisher;
-    if (!goesOn) this.#begin({ publisher, number: -1 });
-    // What was finished since the hello, which told of what was finished before.
-    else if (this.#acknowledged >= 0) this.#say(this.#acknowledged);
+    if (!goesOn) return this.#begin({ publisher, number: next - 1 });
+    if (this.#acknowledged >= next) this.#say(this.#acknowledged); // finished since the hello
+    this.#received = Math.max(this.#received, next - 1);
+    this.#acknowledged = Math.max(this.#acknowledged, next - 1);
   }
 
   /** Numbers begin anew, after what is here already. @param {Position} after */
