@@ -74,7 +74,7 @@ class Demand:
     def count(self, kind: str) -> int:
         """How many different prefixes somebody asked for, to get this kind."""
         with self._lock:
-            return sum(of == kind for _, of in self._prefixes)
+            return sum(of == kind and _can_mean(prefix, kind) for prefix, of in self._prefixes)
 
     def _subscribed(self, stream: str, kind: str) -> bool:
         answer = self._answers.get((stream, kind))
@@ -84,3 +84,11 @@ class Demand:
             answer = any(topic.startswith(prefix) for prefix in asked)
             self._answers[stream, kind] = answer
         return answer
+
+
+def _can_mean(prefix: bytes, kind: str) -> bool:
+    """If topics of ``kind`` of some stream start with ``prefix``."""
+    version, *rest = prefix.split(b"/", 2)
+    if len(rest) < 2:
+        return b"v1/".startswith(version if not rest else version + b"/")
+    return version == b"v1" and f"{kind}/".encode().startswith(rest[1])

@@ -49,6 +49,15 @@ def test_everything_on_one_socket_is_not_everything_on_the_other() -> None:
     assert not demand.wants("a", "annotated")
 
 
+def test_topics_are_counted_for_the_kinds_that_they_can_mean() -> None:
+    demand = Demand()
+    for prefix in (b"", b"v", b"v1/", b"v1/gate", b"v1/gate/", b"v1/gate/ann", b"v1/gate/image/"):
+        demand.add(prefix, PICTURES)
+    for prefix in (b"v2/", b"x", b"v2/gate/image/", b"v1/gate/image/more", b"v1x"):
+        demand.add(prefix, PICTURES)
+    assert [demand.count(kind) for kind in ("annotated", "image", "meta")] == [6, 6, 0]
+
+
 def test_a_recorder_wants_without_subscribing() -> None:
     demand = Demand()
     demand.always("annotated")

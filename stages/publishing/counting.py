@@ -4,11 +4,13 @@ from collections.abc import Mapping
 
 from pipeline.demand import Demand
 from pipeline.traffic import Traffic
-from pipeline.wire import FRAME_KINDS
+from pipeline.wire import FRAME_KINDS, Kind
 
 from .delivery import Desk
 from .outlet import Outlet
 from .tally import StreamTally
+
+KINDS: tuple[Kind, ...] = (*FRAME_KINDS, "status")
 
 
 def traffic_of(
@@ -16,13 +18,11 @@ def traffic_of(
 ) -> Traffic:
     """All of it at this moment."""
     messages: dict[tuple[str, str], int] = {
-        (stream, kind): count
-        for stream, tally in tallies.items()
-        for kind, count in tally.messages.items()
+        (stream, kind): tally.messages[kind] for stream, tally in tallies.items() for kind in KINDS
     }
     return Traffic(
         messages=messages,
-        subscriptions={kind: demand.count(kind) for kind in (*FRAME_KINDS, "status")},
+        subscriptions={kind: demand.count(kind) for kind in KINDS},
         subscribers={"latest": outlet.connections(), **desk.subscribers()},
         waiting=desk.waiting(),
         skipped=desk.skipped(),
