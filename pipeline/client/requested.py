@@ -253,12 +253,13 @@ class Requested:
             self._progress.told(number)
 
     def _send(self, request: Request) -> bool:
-        """False when nobody is connected, or he does not read."""
+        """False when nobody is connected: who will be then has to be asked again."""
         if self._dealer is None:
             return False
         try:
             self._dealer.send(encode_request(request), zmq.DONTWAIT)
         except zmq.Again:
+            self._welcomed, self._asked_ns = False, 0
             return False
         return True
 
