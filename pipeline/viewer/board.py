@@ -12,6 +12,8 @@ SILENT_NS = 2_000_000_000
 MOST_STREAMS = 256
 EVENTS, SAMPLES = 2_000, 5 * 60 * 16
 """How many entries are kept: of samples, one a second and stream, five minutes of 16 streams."""
+SHORTEST_S = 0.9
+"""Between two measurements."""
 FLOWING = ("running",)
 OVER = ("ended", "failed")
 
@@ -20,7 +22,8 @@ class Stream:
     """One stream of the publisher. Times: UTC, ms."""
 
     def __init__(self, status: Status, events: Log, now_ms: int) -> None:
-        self.status = status
+        self.status = self.measured = status
+        self.rates = (0.0, 0.0)
         self.tracks = Tracks(status.stream, events)
         self.framed_ms = now_ms
         self.state = status.state
@@ -72,9 +75,9 @@ class Board:
             if stream is None:
                 stream = self._streams[name] = Stream(status, self._events, now_ms)
                 self._hear(now_ns, now_ms)
-            elif status is not stream.status:
+            elif status != stream.status:
                 self._hear(now_ns, now_ms)
-                self._measure(stream.status, status, now_ms)
+                self._measure(stream, status, now_ms)
                 if status.reconnects > stream.status.reconnects:
                     self._events.add({"what": "reconnected", "t": now_ms, "stream": name})
                 stream.status = status
@@ -101,7 +104,7 @@ class Board:
         """How things are, and what happened since ``known``."""
         return {
             "publisher": self._publisher(),
-            "streams": [_row(name, stream) for name, stream in sorted(self._streams.items())],
+            "streams": [_row(name, self._streams[name]) for name in self._in_order()],
             "events": self._events.after(known.event),
             "samples": self._samples.after(known.sample),
         }
@@ -110,13 +113,21 @@ class Board:
         """What a tab that has been told everything knows."""
         return News(self._events.last, self._samples.last)
 
+    def _in_order(self) -> list[str]:
+        """Names as the publisher has them: in the order of its sources."""
+        announced = next((s.status.streams for s in self._streams.values()), ())
+        known = [name for name in announced if name in self._streams]
+        return known + sorted(self._streams.keys() - set(known))
+
     def _hear(self, now_ns: int, now_ms: int) -> None:
         self._heard_ns, self._heard_ms = now_ns, now_ms
 
     def _publisher(self) -> Entry:
         if self._heard_ns is None:
             return {"state": "never", "since": None}
-        return {"state": "gone" if self._gone else "live", "since": self._heard_ms}
+        over = self._streams and all(s.status.state in OVER for s in self._streams.values())
+        state = "gone" if self._gone else "ended" if over else "live"
+        return {"state": state, "since": self._heard_ms}
 
     def _judge(self, now_ns: int, now_ms: int) -> None:
         """Whether the publisher is there, and what that makes of its streams."""
@@ -132,8 +143,16 @@ class Board:
                 stream.tracks.clear(now_ms)
             stream.tracks.sweep(now_ms)
 
-    def _measure(self, old: Status, new: Status, now_ms: int) -> None:
-        """A point of the charts, once a second."""
+    def _measure(self, stream: Stream, new: Status, now_ms: int) -> None:
+        """A point of the charts, once a second; statuses between the seconds are too short."""
+        old, seconds = stream.measured, (new.utc_ns - stream.measured.utc_ns) / 1e9
+        captured = new.totals.captured - old.totals.captured
+        if 0 < seconds < SHORTEST_S and captured >= 0:
+            return
+        stream.measured = new
+        if seconds <= 0 or captured < 0:  # another publisher, or a clock that was set
+            return
+        stream.rates = captured / seconds, (new.totals.published - old.totals.published) / seconds
         drops = Counter(new.totals.dropped)
         drops.subtract(old.totals.dropped)
         p50, p95 = new.age_ms or (None, None)
@@ -141,8 +160,8 @@ class Board:
             {
                 "t": now_ms,
                 "stream": new.stream,
-                "in": new.fps_in,
-                "out": new.fps_out,
+                "in": round(stream.rates[0], 2),
+                "out": round(stream.rates[1], 2),
                 "p50": p50,
                 "p95": p95,
                 "drops": {reason: count for reason, count in drops.items() if count > 0},
@@ -161,8 +180,8 @@ def _row(name: str, stream: Stream) -> Entry:
         "state": stream.state,
         "since": stream.since_ms,
         "epoch": status.epoch,
-        "in": status.fps_in,
-        "out": status.fps_out,
+        "in": round(stream.rates[0], 2),
+        "out": round(stream.rates[1], 2),
         "age": status.age_ms,
         "reconnects": status.reconnects,
         "captured": status.totals.captured,

@@ -25,7 +25,7 @@ def view(
     port: int = 8080,
     token: str | None = None,
     open_browser: bool = False,
-    say: Say = print,
+    say: Say,
 ) -> None:
     """Show what ``endpoint`` publishes on a page at ``host``:``port`` until Ctrl-C.
 

@@ -18,8 +18,8 @@ PULSE_S = 0.25
 PATIENCE_S = 0.2
 MOST_THREADS = MOST_STREAMS + 8
 """One waits for each subscriber."""
-BARE_NS = 1_000_000_000
-"""Without a picture for this long, a stream's records are shown on an empty ground."""
+BARE_NS = 3_000_000_000
+"""Where somebody looks and no picture came for this long, records are shown on an empty ground."""
 
 Open = Callable[[list[str] | None, FrameKind], Subscriber]
 """Subscribes to one kind of some streams, or of all."""
@@ -77,6 +77,7 @@ class Feed:
 
     async def _show(self, stream: str) -> None:
         """Hand on the pictures of ``stream`` until cancelled."""
+        self._pictured_ns[stream] = self._clock.now_ns()
         async with self._following([stream], "image") as pictures:
             while True:
                 message = await self._next(pictures)
@@ -95,7 +96,7 @@ class Feed:
     def _note(self, message: Message) -> None:
         now_ns = self._clock.now_ns()
         self._board.note(message, now_ns, self._now_ms())
-        if now_ns - self._pictured_ns.get(message.stream, 0) > BARE_NS:
+        if now_ns - self._pictured_ns.get(message.stream, now_ns) > BARE_NS:
             self._offer(message, b"")
 
     def _offer(self, message: Message, picture: bytes) -> None:

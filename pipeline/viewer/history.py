@@ -9,8 +9,9 @@ from ..frame import Frame, TrackState
 
 MOST_TRACKS = 2_000
 """Of one stream at a time; more are drawn in the picture, but not listed."""
-UNSEEN_MS = 30_000
-"""A track of which neither a frame nor its end was heard for this long has left."""
+UNSEEN_MS = 5_000
+"""A track that was not seen for this long has left, when it was last seen, whatever the tracker
+still hopes for; when it is seen again it has appeared again."""
 
 Entry = dict[str, object]
 
@@ -62,7 +63,7 @@ class Tracks:
             self._leave(track, now_ms)
 
     def sweep(self, now_ms: int) -> None:
-        """Let go of tracks whose end was lost on the way."""
+        """Let go of tracks that nobody sees any more."""
         for track in [t for t, p in self._present.items() if now_ms - p.seen_ms > UNSEEN_MS]:
             self._leave(track, now_ms)
 
@@ -90,7 +91,8 @@ class Tracks:
         presence = self._present.pop(track, None)
         if presence is not None:
             entry = self._entry(track, presence.label, now_ms)
-            self._events.add({"what": "left", **entry, "lasted": now_ms - presence.since_ms})
+            lasted = presence.seen_ms - presence.since_ms
+            self._events.add({"what": "left", **entry, "seen": presence.seen_ms, "lasted": lasted})
 
     def _entry(self, track: int, label: str, t_ms: int) -> Entry:
         epoch = self._run[1] if self._run else 0

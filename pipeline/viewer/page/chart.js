@@ -69,7 +69,7 @@ export class Chart {
   }
 
   #reach(values) {
-    const numbers = Object.values(values).filter((value) => value !== null);
+    const numbers = this.#series.map(({ name }) => values[name] ?? 0);
     return this.stacked ? numbers.reduce((sum, value) => sum + value, 0) : Math.max(0, ...numbers);
   }
 

@@ -30,7 +30,7 @@ export class Charts {
     this.#age.update([
       { name: "p50", colour: "--accent", text: oldest(rows, 0) },
       { name: "p95", colour: "--soft", text: oldest(rows, 1) },
-    ], points.map(({ second, values: { p50, p95 } }) => ({ second, values: { p50, p95 } })), several ? "ms, the oldest stream" : "ms from capture to publishing");
+    ], points, several ? "ms, the oldest stream" : "ms from capture to publishing");
     this.#showDrops(rows, points);
   }
 

@@ -1,12 +1,12 @@
 // The time line: a bar for each track, from when it appeared until it left.
 
-import { byId } from "./element.js";
+import { byId, write } from "./element.js";
 import { css, textColour, trackColour } from "./palette.js";
 import { keyOf } from "./store.js";
 import { Surface } from "./surface.js";
 
 const WINDOW_MS = 120_000;
-const LANE = 18;
+const LANE = 16;
 const AXIS = 18;
 const GAP_MS = 2000;
 
@@ -25,11 +25,11 @@ export class Lanes {
   /** Take up what happened to the streams `shown`. */
   update(shown) {
     const bars = new Map();
-    for (const { what, stream, epoch, track, label, t, lasted } of this.store.events) {
+    for (const { what, stream, epoch, track, label, t, seen, lasted } of this.store.events) {
       if (!shown.includes(stream)) continue;
       const key = keyOf(stream, epoch, track);
       if (what === "appeared") bars.set(key, { key, track, label, from: t, to: null });
-      if (what === "left") bars.set(key, { key, track, label, from: t - lasted, to: t });
+      if (what === "left") bars.set(key, { key, track, label, from: seen - lasted, to: seen });
     }
     for (const { key, stream, track, label, t, leftAt } of this.store.tracks.values()) {
       if (shown.includes(stream) && !bars.has(key)) bars.set(key, { key, track, label, from: t, to: leftAt });
@@ -47,17 +47,20 @@ export class Lanes {
     for (const bar of this.#bars) this.#bar(context, bar, now, width);
   }
 
-  /** Each bar in the highest lane that is free for it; the last lanes are shared. */
+  /** Each bar in the highest lane that is free for it; those without a lane are counted. */
   #laid(bars) {
     const start = this.store.now() - WINDOW_MS;
     const lanes = Math.max(1, Math.floor((this.surface.height - AXIS) / LANE));
     const until = [];
-    const laid = bars.filter(({ to }) => to === null || to > start).sort((a, b) => a.from - b.from);
-    for (const bar of laid) {
+    const recent = bars.filter(({ to }) => to === null || to > start).sort((a, b) => a.from - b.from);
+    for (const bar of recent) {
       const free = until.findIndex((end) => end + GAP_MS < bar.from);
-      bar.lane = free >= 0 ? free : Math.min(until.length, lanes - 1);
-      until[bar.lane] = bar.to ?? Infinity;
+      bar.lane = free >= 0 ? free : until.length;
+      if (bar.lane < lanes) until[bar.lane] = bar.to ?? Infinity;
     }
+    const laid = recent.filter(({ lane }) => lane < lanes);
+    const more = recent.length - laid.length;
+    write(byId("timeline-more"), more ? `and ${more} more` : "");
     return laid;
   }
 
@@ -83,14 +86,14 @@ export class Lanes {
     const wide = Math.max(3, x1 - x0);
     context.fillStyle = css(colour, lit === null ? 0.85 : lit === key ? 1 : 0.25);
     context.beginPath();
-    context.roundRect(x0, lane * LANE + 2, wide, LANE - 4, 4);
+    context.roundRect(x0, lane * LANE + 1, wide, LANE - 2, 4);
     context.fill();
     const text = `${label} ${track}`;
     context.textAlign = "left";
     const seen = Math.max(0, x0);
     if (x0 + wide - seen < context.measureText(text).width + 10) return;
     context.fillStyle = textColour(colour);
-    context.fillText(text, seen + 6, lane * LANE + LANE - 5);
+    context.fillText(text, seen + 6, lane * LANE + LANE - 4.5);
   }
 
   #x(t, now, width) {

@@ -38,7 +38,7 @@ export class Notice {
     const { is } = this.link.state.value;
     if (is !== "open") return [is === "connecting" ? "waiting" : "gone", is === "refused" ? "locked" : is];
     const { state } = this.store.publisher;
-    return { live: ["running", "live"], gone: ["gone", "gone"], never: ["waiting", "waiting"] }[state];
+    return { live: ["running", "live"], gone: ["gone", "gone"], ended: ["ended", "ended"], never: ["waiting", "waiting"] }[state];
   }
 
   /** Tell a screen reader of changes, once each and without the running seconds. */

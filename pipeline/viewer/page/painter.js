@@ -7,6 +7,7 @@ const FONT = "600 12px system-ui, sans-serif";
 const RIM = "rgb(0 0 0 / 0.55)";
 const PAD = 5;
 const LABEL_HEIGHT = 18;
+const SHORTEST_TRAIL = 10; // CSS px: what stands still leaves no dot
 
 /** How a picture lies in a field of `width` × `height` CSS px: whole, in the middle. */
 export function placement(scene, width, height) {
@@ -77,6 +78,7 @@ class Pen {
   trail(thing, points) {
     const { context, place: { scaleX, scaleY } } = this;
     const strength = Math.min(1, this.#strength(thing));
+    if (!points.some(({ x, y }) => Math.hypot((x - points[0].x) * scaleX, (y - points[0].y) * scaleY) > SHORTEST_TRAIL)) return;
     context.lineCap = "round";
     context.lineWidth = 2.5;
     for (let i = 1; i < points.length; i++) {

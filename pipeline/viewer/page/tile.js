@@ -62,9 +62,13 @@ export class Tile {
     mark(this.state, "data-state", row.state);
     write(this.state, stateWord(row.state));
     const age = row.age ? ` · ${milliseconds(row.age[0])}` : "";
-    write(this.numbers, row.state === "running" ? `${rate(row.out)} fps${age}` : "");
+    write(this.numbers, row.state === "running" ? `${rate(row.out)} fps${age}${this.#bare()}` : "");
     write(this.veil, words);
     this.veil.hidden = !words;
+  }
+
+  #bare() {
+    return this.scene && !this.scene.bitmap ? " · records only" : "";
   }
 
   /** Facts for who cannot see the canvas, and for tests. */

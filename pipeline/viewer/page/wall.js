@@ -28,6 +28,7 @@ export class Wall {
       if (!this.tiles.has(name)) this.#add(name);
       this.tiles.get(name).tell(row, now);
     }
+    this.tiles = new Map([...streams.keys()].map((name) => [name, this.tiles.get(name)]));
     this.#follow();
   }
 
@@ -63,7 +64,6 @@ export class Wall {
   #add(name) {
     const tile = new Tile(name, this.equipment);
     this.tiles.set(name, tile);
-    this.tiles = new Map([...this.tiles].sort(([a], [b]) => (a < b ? -1 : 1)));
     this.observer.observe(tile.element);
   }
 
