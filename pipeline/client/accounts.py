@@ -62,10 +62,9 @@ class Account:
         self._epoch = 0
         self._seq = 0
         self._told: Counter[str] = Counter()  # drops of this epoch that are in the books
-        self._earlier: Counter[str] | None = (
-            None  # drops of this publisher before its first message
-        )
-        self._of_run: Counter[str] = Counter()  # drops of this publisher that are in the books
+        # Drops of this publisher before its first message, once known; and in the books since.
+        self._earlier: Counter[str] | None = None
+        self._of_run: Counter[str] = Counter()
 
     def enter(self, envelope: Envelope, passed_over: int = 0) -> None:
         """A message came, and the publisher says how many he passed over before it.
@@ -98,6 +97,7 @@ class Account:
             self.next_pseq += missing
         if self._earlier is None and status.epoch == self._epoch:
             self._earlier = Counter(status.totals.dropped) - Counter(status.dropped)
+            self._of_run = Counter(self._told)  # what is counted of epochs before is in earlier
 
     def settle(self, publisher: str, totals: Totals) -> None:
         """The exact totals at the end: drops behind the last message of an epoch or of all."""
