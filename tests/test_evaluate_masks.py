@@ -131,6 +131,14 @@ def test_networks_are_put_side_by_side_with_their_times(
     assert "accuracy and speed" in shown
 
 
+def test_a_scene_is_data_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evaluate("synthetic:crossing?size=320x180&fps=5", "--out", tmp_path)
+    assert metrics(tmp_path)["mask.AP50"] == pytest.approx(1)
+    assert "one frame in 5" in capsys.readouterr().err
+    with pytest.raises(StreamError, match="wanted annotated instances, got none"):
+        evaluate("synthetic:empty?size=320x180&fps=1")
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -48,7 +48,10 @@ class Tuning(Settings):
 @evaluate_app.command("masks")
 def evaluate_masks(
     data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A COCO instance file, or FILE=PICTURE_FOLDER.")
+        str,
+        typer.Argument(
+            metavar="DATA", help="A COCO instance file, FILE=PICTURE_FOLDER, or synthetic:SCENE."
+        ),
     ],
     weights: Annotated[
         str | None, typer.Option(help="A file, an address or an alias; solov2-nano without.")
@@ -82,9 +85,9 @@ def evaluate_masks(
         source, judged = judge_networks(
             data, names, wanted, device=device, size=sides, threads=threads
         )
-    print_judged(f"{source.path.name}, {len(source.content.images)} pictures", judged)
-    for finding in source.inspection.findings:
-        _say(f"left out of {source.path}: {finding}")
+    print_judged(f"{source.name}, {source.count} pictures", judged)
+    for remark in source.remarks:
+        _say(remark)
     if out is not None:
         draw_curves(out / CURVES, {each.name: each.curves for each in judged})
         _say(f"{write_metrics(out, metrics_of(judged))}, {out / CURVES}")
