@@ -31,11 +31,6 @@ import { minus, plus, total } from "./counter.js";
  * @property {Record<string, number>} dropped
  */
 
-/**
- * What the publisher says that it has passed over of a stream and kind since the request `session`.
- * @typedef {{session: number, skipped: number}} PassedOver
- */
-
 /** The books of one stream and kind. */
 export class Account {
   publisher = "";
@@ -56,46 +51,41 @@ export class Account {
   #earlier = null;
   /** Drops of this publisher that are in the books. @type {Counts} */
   #ofRun = {};
-  /** @type {PassedOver} */
-  #request = { session: 0, skipped: 0 };
 
   /**
-   * A message came.
+   * A message came, and the publisher says how many he passed over before it.
    *
    * @param {Envelope} envelope
-   * @param {PassedOver} request
+   * @param {number} passedOver
    * @throws {import("./errors.js").WireError} when its counters are missing; the books are as
    *   before then
    */
-  enter({ publisher, pseq, fields }, request = { session: 0, skipped: 0 }) {
+  enter({ publisher, pseq, fields }, passedOver = 0) {
     const epoch = fields.integer("epoch");
     const seq = fields.integer("seq");
     const dropped = fields.counts("dropped");
     if (publisher === this.publisher) {
-      const gap = Math.max(0, pseq - this.nextPseq);
-      this.#explain(gap, request);
-      this.#advance(epoch, seq, dropped, gap);
+      this.#advance(epoch, seq, dropped, this.#miss(pseq, passedOver));
     } else {
       this.#begin(publisher, epoch, seq, dropped);
       this.#captured++;
     }
-    this.#request = request;
     this.nextPseq = pseq + 1;
     this.#received++;
   }
 
   /**
-   * A status came in its turn: of the records before it, what is not here is lost. Only for records,
-   * and where a status overtakes none of them.
+   * A status came in its turn: of the records before it, what is not here is lost, but for those
+   * that were passed over. Only for records, and where a status overtakes none of them.
    *
    * @param {string} publisher
    * @param {Status} status
+   * @param {number} passedOver
    */
-  catchUp(publisher, { epoch, seq, messages, dropped, totals }) {
+  catchUp(publisher, { epoch, seq, messages, dropped, totals }, passedOver = 0) {
     if (publisher !== this.publisher || epoch === null || seq === null) return;
-    const missing = (messages.meta ?? 0) - this.nextPseq;
+    const missing = this.#miss(messages.meta ?? 0, passedOver);
     if (missing > 0) {
-      this.#lost += missing;
       this.#advance(epoch, seq, dropped, missing - 1);
       this.nextPseq += missing;
     }
@@ -122,10 +112,8 @@ export class Account {
    * @param {number} messages
    */
   end(publisher, messages) {
-    const missing = messages - this.nextPseq;
-    if (publisher !== this.publisher || missing <= 0) return;
-    this.#lost += missing;
-    this.#captured += missing;
+    if (publisher !== this.publisher || messages <= this.nextPseq) return;
+    this.#captured += this.#miss(messages, 0);
     this.nextPseq = messages;
   }
 
@@ -143,15 +131,15 @@ export class Account {
   }
 
   /**
-   * Of the messages that are missing, those that the publisher did not send, and those that it did.
-   * @param {number} gap
-   * @param {PassedOver} request
+   * The messages before this one did not come; how many.
+   * @param {number} pseq
+   * @param {number} passedOver
    */
-  #explain(gap, { session, skipped }) {
-    const before = this.#request.session === session ? this.#request.skipped : 0;
-    const passedOver = Math.min(gap, Math.max(0, skipped - before));
-    this.#passedOver += passedOver;
-    this.#lost += gap - passedOver;
+  #miss(pseq, passedOver) {
+    const gap = Math.max(0, pseq - this.nextPseq);
+    this.#passedOver += Math.min(gap, passedOver);
+    this.#lost += Math.max(0, gap - passedOver);
+    return gap;
   }
 
   /**

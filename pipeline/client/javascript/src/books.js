@@ -41,16 +41,16 @@ export class Books {
   }
 
   /**
-   * A frame's message came.
+   * A frame's message came, and the publisher says how many he passed over before it.
    *
    * @param {Envelope} envelope
    * @param {FrameKind} kind
-   * @param {{session: number, skipped: number}} [request]
+   * @param {number} passedOver
    * @throws {import("./errors.js").WireError} when its counters are missing
    */
-  enter(envelope, kind, request) {
-    if (kind === "meta" || request !== undefined) this.#notePublisher(envelope.publisher);
-    this.#account(envelope.stream, kind).enter(envelope, request);
+  enter(envelope, kind, passedOver = 0) {
+    if (kind === "meta") this.#notePublisher(envelope.publisher);
+    this.#account(envelope.stream, kind).enter(envelope, passedOver);
   }
 
   /**
@@ -117,20 +117,34 @@ export class Books {
   }
 
   /**
-   * If every wanted stream has ended and its last messages are here, or lost for sure.
-   * @param {number} nowMs
+   * If every wanted stream has ended and its last messages are here, or lost for sure. Without
+   * `nowMs`, for who can lose none, no message is held for lost.
+   * @param {number | null} nowMs
    */
   allOver(nowMs) {
     const names = this.#streams?.length ? this.#streams : this.#known();
     if (names.length === 0 || !names.every((name) => this.#isOver(name, nowMs))) return false;
-    this.closeAccounts();
+    this.#end(names);
     return true;
   }
 
-  /** What was published and did not come until now will not come. */
-  closeAccounts() {
+  /** The publisher has ended, and sends nothing more of what he was asked for: what is not here was
+   * passed over. */
+  settle() {
+    for (const stream of this.#overMs.keys()) {
+      const status = this.#statuses.get(stream);
+      const account = this.#accounts.get(`${stream}/meta`)?.account;
+      if (status === undefined || account === undefined) continue;
+      account.catchUp(this.#publisher, status, status.messages.meta ?? 0);
+      account.settle(this.#publisher, status.totals);
+    }
+    this.#end([...this.#overMs.keys()]);
+  }
+
+  /** @param {readonly string[]} names */
+  #end(names) {
     for (const { stream, kind, account } of this.#accounts.values()) {
-      account.end(this.#publisher, this.#messages(stream, kind));
+      if (names.includes(stream)) account.end(this.#publisher, this.#messages(stream, kind));
     }
   }
 
@@ -141,12 +155,13 @@ export class Books {
 
   /**
    * @param {string} stream
-   * @param {number} nowMs
+   * @param {number | null} nowMs
    */
   #isOver(stream, nowMs) {
     const since = this.#overMs.get(stream);
     if (since === undefined) return false;
-    return nowMs - since >= GRACE_MS || this.#kinds.every((kind) => this.#isComplete(stream, kind));
+    if (nowMs !== null && nowMs - since >= GRACE_MS) return true;
+    return this.#kinds.every((kind) => this.#isComplete(stream, kind));
   }
 
   /**

@@ -25,6 +25,9 @@ export class StreamError extends Error {
 /** A ZeroMQ endpoint that cannot be connected, or a publisher that is silent. */
 export class EndpointError extends StreamError {}
 
+/** A key that is missing, wrong or not allowed, or that others can read. */
+export class AccessError extends EndpointError {}
+
 /** Bytes that are not a message of this protocol. */
 export class WireError extends StreamError {}
 

@@ -1,7 +1,14 @@
 /** Receive what a maskstream publishes. The protocol is docs/PROTOCOL.md of its repository. */
 
 export { decode, decodeHeader, decodeWelcome } from "./decoding.js";
-export { EndpointError, StreamError, Truncated, UnsupportedVersion, WireError } from "./errors.js";
+export {
+  AccessError,
+  EndpointError,
+  StreamError,
+  Truncated,
+  UnsupportedVersion,
+  WireError,
+} from "./errors.js";
 export { Mask } from "./masks.js";
 export { Subscriber } from "./subscriber.js";
 
@@ -14,6 +21,6 @@ export { Subscriber } from "./subscriber.js";
 /** @typedef {import("./masks.js").Rle} Rle */
 /** @typedef {import("./polygons.js").Polygon} Polygon */
 /** @typedef {import("./requests.js").Position} Position */
-/** @typedef {import("./sockets.js").CurveKeys} CurveKeys */
+/** @typedef {import("./keys.js").KeyPair} KeyPair */
 /** @typedef {import("./status.js").Status} Status */
 /** @typedef {import("./subscriber.js").SubscriberOptions} SubscriberOptions */

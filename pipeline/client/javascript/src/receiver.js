@@ -35,7 +35,7 @@ export class Receiver {
     this.#mailbox = mailbox;
     this.#books = books;
     this.#reject = reject;
-    this.#sockets = new Sockets(wanted);
+    this.#sockets = new Sockets(wanted, (error) => this.close(error));
     this.#timer = setInterval(() => {
       if (untilEnd && books.allOver(performance.now())) this.close();
     }, CHECK_MS);

@@ -35,6 +35,8 @@ export class Requester {
   /** The last number that came. */
   #received = -1;
   #acknowledged = -1;
+  /** What was passed over in this session, by stream and kind. @type {Map<string, number>} */
+  #skipped = new Map();
   /** Numbers that the program has not finished with, in order. @type {number[]} */
   #outstanding = [];
   /** @type {number | null} */
@@ -61,7 +63,7 @@ export class Requester {
     this.#mailbox = mailbox;
     this.#books = books;
     this.#reject = reject;
-    this.#welcomes = openWelcomes(wanted);
+    this.#welcomes = openWelcomes(wanted, (error) => this.close(error));
     if (order.after !== null) this.#begin(order.after);
     this.#readWelcomes();
   }
@@ -71,8 +73,8 @@ export class Requester {
     if (this.#closed) return;
     this.#closed = true;
     this.#welcomes.close();
-    // A lossless subscriber may come back; only its own wish, the end, says that it will not.
-    if (this.#order.mode === "credit") this.#connection?.say({ kind: "bye" });
+    // A lossless subscriber may come back, unless it has all that it wanted.
+    if (this.#order.mode === "credit" || this.#isSatisfied()) this.#connection?.say({ kind: "bye" });
     this.#connection?.close();
     this.#mailbox.finish(error);
   }
@@ -143,6 +145,7 @@ export class Requester {
     this.#session++;
     this.#publisher = publisher;
     this.#received = this.#acknowledged = number;
+    this.#skipped.clear();
     this.#outstanding = [];
     this.#end = null;
   }
@@ -156,7 +159,7 @@ export class Requester {
     if (number === null) {
       const message = unpack(openEnvelope(parts), parts);
       if (message.kind === "status") this.#books.note(message.status, message.publisher, this.heardMs);
-      return;
+      return this.#acknowledge(); // it may tell of an end
     }
     if (number <= this.#received) return; // it comes again over a new connection
     this.#received = number;
@@ -176,7 +179,10 @@ export class Requester {
     const envelope = openEnvelope(parts);
     if (envelope.kind === "status") throw refused("message", "a frame", "a status with a number");
     const session = this.#session;
-    this.#books.enter(envelope, envelope.kind, { session, skipped });
+    const key = `${envelope.stream}/${envelope.kind}`;
+    const newlySkipped = Math.max(0, skipped - (this.#skipped.get(key) ?? 0));
+    this.#skipped.set(key, skipped);
+    this.#books.enter(envelope, envelope.kind, newlySkipped);
     this.#outstanding.push(number);
     const done = () => this.#finish(session, number);
     this.#mailbox.put({ envelope, parts, number, done });
@@ -200,15 +206,19 @@ export class Requester {
       this.#acknowledged = number;
       if (this.#connection?.greeted) this.#say(number);
     }
-    if (number === this.#end && this.#order.untilEnd) {
-      this.#books.closeAccounts();
-      this.close();
-    }
+    if (this.#order.untilEnd && (number === this.#end || this.#isSatisfied())) this.close();
+  }
+
+  /** If all streams that were asked for by name have ended, and the program is done with them. */
+  #isSatisfied() {
+    const isIdle = this.#acknowledged === this.#received && this.#end === null;
+    return isIdle && this.#wanted.streams !== null && this.#books.allOver(null);
   }
 
   /** @param {number} number */
   #noteEnd(number) {
     this.#end = number;
+    this.#books.settle();
     this.#received = Math.max(this.#received, number);
     this.#acknowledge();
   }

@@ -5,16 +5,14 @@ import { Dealer, Subscriber as Sub } from "zeromq";
 
 import { addressOf, isIpv6, parseEndpoint, seenThrough } from "./endpoints.js";
 import { EndpointError } from "./errors.js";
+import { watchHandshakes } from "./handshakes.js";
 import { PICTURES, WELCOME, topic } from "./topics.js";
 
 /** @import {Endpoint} from "./endpoints.js" */
+/** @import {AccessError} from "./errors.js" */
+/** @import {Lock} from "./keys.js" */
 /** @import {FrameKind} from "./topics.js" */
 
-/**
- * Keys of an encrypted connection, each of 40 characters (Z85): the publisher's public one and the
- * subscriber's own pair.
- * @typedef {{serverKey: string, publicKey: string, secretKey: string}} CurveKeys
- */
 /**
  * What to subscribe to, and how to get there. `streams` null means all that the publisher has;
  * `pictures`, `delivery`: their endpoints, when the announced ones do not lead there.
@@ -25,8 +23,9 @@ import { PICTURES, WELCOME, topic } from "./topics.js";
  * @property {Endpoint | null} delivery
  * @property {readonly string[] | null} streams
  * @property {readonly FrameKind[]} kinds
- * @property {CurveKeys | null} curve
+ * @property {Lock | null} lock the keys, where the publisher is locked
  */
+/** Told when the publisher will not let us in. @typedef {(error: AccessError) => void} Refuse */
 
 /** Room for bursts; reading keeps it empty. Small ones leave the backlog in kernel buffers. */
 const RECEIVE_HWM = 1_000;
@@ -48,13 +47,14 @@ export class Sockets {
 
   /**
    * @param {Wanted} wanted
+   * @param {Refuse} refuse
    * @throws {EndpointError} when an endpoint cannot be connected to
    */
-  constructor(wanted) {
+  constructor(wanted, refuse) {
     this.#wanted = wanted;
     this.#kinds = wanted.kinds.filter((kind) => PICTURES.includes(kind));
-    this.records = new Sub(optionsOf(wanted));
-    this.pictures = new Sub(optionsOf(wanted));
+    this.records = watched(new Sub(optionsOf(wanted)), wanted, refuse);
+    this.pictures = watched(new Sub(optionsOf(wanted)), wanted, refuse);
     this.#subscribe();
     try {
       connect(this.records, wanted.records);
@@ -117,10 +117,11 @@ export class Sockets {
 /**
  * A socket that hears welcomes and nothing else: where the publisher is, and whether it is new.
  * @param {Wanted} wanted
+ * @param {Refuse} refuse
  * @throws {EndpointError} when the endpoint cannot be connected to
  */
-export function openWelcomes(wanted) {
-  const socket = new Sub(optionsOf(wanted));
+export function openWelcomes(wanted, refuse) {
+  const socket = watched(new Sub(optionsOf(wanted)), wanted, refuse);
   socket.subscribe(WELCOME);
   connect(socket, wanted.records);
   return socket;
@@ -144,8 +145,20 @@ export async function settled() {
   for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
 }
 
+/**
+ * @template {Sub | Dealer} S
+ * @param {S} socket
+ * @param {Wanted} wanted
+ * @param {Refuse} refuse
+ * @returns {S}
+ */
+function watched(socket, { records, lock }, refuse) {
+  watchHandshakes(socket, addressOf(records), lock !== null, refuse);
+  return socket;
+}
+
 /** @param {Wanted} wanted */
-function optionsOf({ records, curve }) {
+function optionsOf({ records, lock }) {
   return {
     linger: 0,
     receiveHighWaterMark: RECEIVE_HWM,
@@ -155,12 +168,12 @@ function optionsOf({ records, curve }) {
     heartbeatTimeToLive: HEARTBEAT_TIMEOUT_MS,
     reconnectInterval: RECONNECT_MS,
     ipv6: isIpv6(records),
-    ...(curve === null ? {} : curveOptions(curve)),
+    ...(lock === null ? {} : keysOf(lock)),
   };
 }
 
-/** @param {CurveKeys} keys */
-function curveOptions({ serverKey, publicKey, secretKey }) {
+/** @param {Lock} lock */
+function keysOf({ serverKey, publicKey, secretKey }) {
   return { curveServerKey: serverKey, curvePublicKey: publicKey, curveSecretKey: secretKey };
 }
 

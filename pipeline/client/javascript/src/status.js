@@ -35,6 +35,7 @@ const MOST_LISTENERS = 100;
  * @property {string[]} streams all streams of this publisher
  * @property {string} delivery endpoint of the delivery socket, empty where there is none
  * @property {Listener[]} lossless the subscribers for whom every message is kept
+ * @property {string} security curve, local, insecure; more may come; empty where it is not said
  */
 
 /**
@@ -64,6 +65,7 @@ export function statusOf(fields, stream) {
     streams: streamsOf(fields),
     delivery: fields.has("delivery") ? fields.text("delivery") : "",
     lossless: listenersOf(fields),
+    security: fields.has("security") ? fields.name("security") : "",
   };
 }
 

@@ -4,6 +4,7 @@ import { Books } from "./books.js";
 import { unpack } from "./decoding.js";
 import { addressOf, parseReachable } from "./endpoints.js";
 import { EndpointError, StreamError, WireError } from "./errors.js";
+import { readLock } from "./keys.js";
 import { Mailbox } from "./mailbox.js";
 import { Receiver } from "./receiver.js";
 import { Requester } from "./requester.js";
@@ -12,10 +13,11 @@ import { settled } from "./sockets.js";
 import { FRAME_KINDS, checkStream } from "./topics.js";
 
 /** @import {FrameMessage} from "./decoding.js" */
+/** @import {KeyPair} from "./keys.js" */
 /** @import {Letter, Mode} from "./mailbox.js" */
 /** @import {Order} from "./requester.js" */
 /** @import {Position} from "./requests.js" */
-/** @import {CurveKeys, Wanted} from "./sockets.js" */
+/** @import {Wanted} from "./sockets.js" */
 /** @import {FrameKind} from "./topics.js" */
 
 /**
@@ -39,7 +41,8 @@ import { FRAME_KINDS, checkStream } from "./topics.js";
  * @property {string | null} [pictures] their endpoint, when the announced one cannot be reached
  *   from here (a tunnel)
  * @property {string | null} [delivery] the same, of the delivery socket
- * @property {CurveKeys | null} [curve] keys, when the publisher asks for them
+ * @property {string | KeyPair | null} [keys] for a locked publisher: the path of a .key file
+ * @property {string | null} [serverKey] and its public key, or the path of its .pub file
  * @property {(error: StreamError, count: number) => void} [onRejected] told of each message that
  *   was none of this protocol
  */
@@ -70,6 +73,8 @@ export class Subscriber {
    * @param {SubscriberOptions} options
    * @throws {EndpointError} when an endpoint is none
    * @throws {WireError} when a stream's name is none
+   * @throws {import("./errors.js").AccessError} for keys that cannot be used; iterating throws it when the publisher will
+   *   not let us in, or not any more
    * @throws {RangeError} for an unknown mode or kind, or an option that does not go with the mode
    */
   constructor(endpoint, options = {}) {
@@ -214,7 +219,8 @@ function orderOf({ mode, credit, name = "", resumeAfter = null, untilEnd }) {
  * @param {SubscriberOptions} options
  * @returns {Wanted}
  */
-function wantedOf(endpoint, { streams, kinds = ["meta"], pictures, delivery, curve }) {
+function wantedOf(endpoint, options) {
+  const { streams, kinds = ["meta"], pictures, delivery, keys = null, serverKey = null } = options;
   checkChoice("kinds", kinds, FRAME_KINDS);
   streams?.forEach(checkStream);
   return {
@@ -223,7 +229,7 @@ function wantedOf(endpoint, { streams, kinds = ["meta"], pictures, delivery, cur
     delivery: delivery ? parseReachable(delivery, "subscriber") : null,
     streams: streams ? [...streams] : null,
     kinds: [...kinds],
-    curve: curve ?? null,
+    lock: readLock(keys, serverKey),
   };
 }
 

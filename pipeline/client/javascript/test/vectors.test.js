@@ -98,7 +98,10 @@ function rounded(message) {
 
 for (const vector of read("accepted.jsonl")) {
   test(`understands: ${vector.name}`, () => {
-    assert.deepEqual(rounded(understand(partsOf(vector))), rounded(vector.expect));
+    const found = /** @type {any} */ (rounded(understand(partsOf(vector))));
+    const expect = rounded(vector.expect);
+    const names = Object.keys(expect); // fields may be added to the protocol
+    assert.deepEqual(Object.fromEntries(names.map((name) => [name, found[name]])), expect);
   });
 }
 

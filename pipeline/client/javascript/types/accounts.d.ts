@@ -13,10 +13,6 @@ export type KindStatistics = {
     captured: number;
     dropped: Record<string, number>;
 };
-export type PassedOver = {
-    session: number;
-    skipped: number;
-};
 /** @import {Counts} from "./counter.js" */
 /** @import {Envelope} from "./decoding.js" */
 /** @import {Status, Totals} from "./status.js" */
@@ -44,10 +40,6 @@ export type PassedOver = {
  * @property {number} captured
  * @property {Record<string, number>} dropped
  */
-/**
- * What the publisher says that it has passed over of a stream and kind since the request `session`.
- * @typedef {{session: number, skipped: number}} PassedOver
- */
 /** The books of one stream and kind. */
 export declare class Account {
     #private;
@@ -56,22 +48,23 @@ export declare class Account {
     delivered: number;
     skipped: number;
     /**
-     * A message came.
+     * A message came, and the publisher says how many he passed over before it.
      *
      * @param {Envelope} envelope
-     * @param {PassedOver} request
+     * @param {number} passedOver
      * @throws {import("./errors.js").WireError} when its counters are missing; the books are as
      *   before then
      */
-    enter({ publisher, pseq, fields }: Envelope, request?: PassedOver): void;
+    enter({ publisher, pseq, fields }: Envelope, passedOver?: number): void;
     /**
-     * A status came in its turn: of the records before it, what is not here is lost. Only for records,
-     * and where a status overtakes none of them.
+     * A status came in its turn: of the records before it, what is not here is lost, but for those
+     * that were passed over. Only for records, and where a status overtakes none of them.
      *
      * @param {string} publisher
      * @param {Status} status
+     * @param {number} passedOver
      */
-    catchUp(publisher: string, { epoch, seq, messages, dropped, totals }: Status): void;
+    catchUp(publisher: string, { epoch, seq, messages, dropped, totals }: Status, passedOver?: number): void;
     /**
      * The exact totals at the end: drops behind the last message of an epoch or of all.
      * @param {string} publisher

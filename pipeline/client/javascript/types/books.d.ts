@@ -16,17 +16,14 @@ export declare class Books {
      */
     constructor(streams: readonly string[] | null, kinds: readonly FrameKind[]);
     /**
-     * A frame's message came.
+     * A frame's message came, and the publisher says how many he passed over before it.
      *
      * @param {Envelope} envelope
      * @param {FrameKind} kind
-     * @param {{session: number, skipped: number}} [request]
+     * @param {number} passedOver
      * @throws {import("./errors.js").WireError} when its counters are missing
      */
-    enter(envelope: Envelope, kind: FrameKind, request?: {
-        session: number;
-        skipped: number;
-    }): void;
+    enter(envelope: Envelope, kind: FrameKind, passedOver?: number): void;
     /**
      * A status came.
      * @param {Status} status
@@ -57,10 +54,12 @@ export declare class Books {
     /** @returns {Statistics} */
     statistics(): Statistics;
     /**
-     * If every wanted stream has ended and its last messages are here, or lost for sure.
-     * @param {number} nowMs
+     * If every wanted stream has ended and its last messages are here, or lost for sure. Without
+     * `nowMs`, for who can lose none, no message is held for lost.
+     * @param {number | null} nowMs
      */
-    allOver(nowMs: number): boolean;
-    /** What was published and did not come until now will not come. */
-    closeAccounts(): void;
+    allOver(nowMs: number | null): boolean;
+    /** The publisher has ended, and sends nothing more of what he was asked for: what is not here was
+     * passed over. */
+    settle(): void;
 }

@@ -25,6 +25,9 @@ export declare class StreamError extends Error {
 /** A ZeroMQ endpoint that cannot be connected, or a publisher that is silent. */
 export declare class EndpointError extends StreamError {
 }
+/** A key that is missing, wrong or not allowed, or that others can read. */
+export declare class AccessError extends EndpointError {
+}
 /** Bytes that are not a message of this protocol. */
 export declare class WireError extends StreamError {
 }

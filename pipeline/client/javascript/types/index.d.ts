@@ -1,6 +1,6 @@
 /** Receive what a maskstream publishes. The protocol is docs/PROTOCOL.md of its repository. */
 export { decode, decodeHeader, decodeWelcome } from "./decoding.js";
-export { EndpointError, StreamError, Truncated, UnsupportedVersion, WireError } from "./errors.js";
+export { AccessError, EndpointError, StreamError, Truncated, UnsupportedVersion, WireError, } from "./errors.js";
 export { Mask } from "./masks.js";
 export { Subscriber } from "./subscriber.js";
 export type KindStatistics = import("./accounts.js").KindStatistics;
@@ -12,7 +12,7 @@ export type Instance = import("./instances.js").Instance;
 export type Rle = import("./masks.js").Rle;
 export type Polygon = import("./polygons.js").Polygon;
 export type Position = import("./requests.js").Position;
-export type CurveKeys = import("./sockets.js").CurveKeys;
+export type KeyPair = import("./keys.js").KeyPair;
 export type Status = import("./status.js").Status;
 export type SubscriberOptions = import("./subscriber.js").SubscriberOptions;
 /** @typedef {import("./accounts.js").KindStatistics} KindStatistics */
@@ -24,6 +24,6 @@ export type SubscriberOptions = import("./subscriber.js").SubscriberOptions;
 /** @typedef {import("./masks.js").Rle} Rle */
 /** @typedef {import("./polygons.js").Polygon} Polygon */
 /** @typedef {import("./requests.js").Position} Position */
-/** @typedef {import("./sockets.js").CurveKeys} CurveKeys */
+/** @typedef {import("./keys.js").KeyPair} KeyPair */
 /** @typedef {import("./status.js").Status} Status */
 /** @typedef {import("./subscriber.js").SubscriberOptions} SubscriberOptions */

@@ -2,20 +2,21 @@
  * the publisher says they are. */
 import { Dealer, Subscriber as Sub } from "zeromq";
 import type { Endpoint } from "./endpoints.js";
+import type { AccessError } from "./errors.js";
+import type { Lock } from "./keys.js";
 import type { FrameKind } from "./topics.js";
-export type CurveKeys = {
-    serverKey: string;
-    publicKey: string;
-    secretKey: string;
-};
 export type Wanted = {
     records: Endpoint;
     pictures: Endpoint | null;
     delivery: Endpoint | null;
     streams: readonly string[] | null;
     kinds: readonly FrameKind[];
-    curve: CurveKeys | null;
+    /**
+     * the keys, where the publisher is locked
+     */
+    lock: Lock | null;
 };
+export type Refuse = (error: AccessError) => void;
 export declare const HEARTBEAT_MS = 2000;
 export declare const HEARTBEAT_TIMEOUT_MS = 6000;
 /** How long the last words may take on their way when a socket is closed. */
@@ -27,9 +28,10 @@ export declare class Sockets {
     pictures: Sub;
     /**
      * @param {Wanted} wanted
+     * @param {Refuse} refuse
      * @throws {EndpointError} when an endpoint cannot be connected to
      */
-    constructor(wanted: Wanted);
+    constructor(wanted: Wanted, refuse: Refuse);
     /**
      * Go where the pictures are said to be, and subscribe to those of new streams.
      *
@@ -43,9 +45,10 @@ export declare class Sockets {
 /**
  * A socket that hears welcomes and nothing else: where the publisher is, and whether it is new.
  * @param {Wanted} wanted
+ * @param {Refuse} refuse
  * @throws {EndpointError} when the endpoint cannot be connected to
  */
-export declare function openWelcomes(wanted: Wanted): Sub;
+export declare function openWelcomes(wanted: Wanted, refuse: Refuse): Sub;
 /**
  * A socket that asks for what it wants.
  * @param {Wanted} wanted

@@ -79,6 +79,10 @@ export type Status = {
      * the subscribers for whom every message is kept
      */
     lossless: Listener[];
+    /**
+     * curve, local, insecure; more may come; empty where it is not said
+     */
+    security: string;
 };
 /** @typedef {{name: string, weights: string, classes: string[]}} Model */
 /** Frames since the publisher began: captured = published + Σ dropped.
@@ -107,6 +111,7 @@ export type Status = {
  * @property {string[]} streams all streams of this publisher
  * @property {string} delivery endpoint of the delivery socket, empty where there is none
  * @property {Listener[]} lossless the subscribers for whom every message is kept
+ * @property {string} security curve, local, insecure; more may come; empty where it is not said
  */
 /**
  * The status in a header whose envelope was checked.

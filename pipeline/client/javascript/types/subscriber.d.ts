@@ -1,9 +1,9 @@
 /** Subscriber: connect, filter, iterate messages, see gaps. */
 import { StreamError } from "./errors.js";
 import type { FrameMessage } from "./decoding.js";
+import type { KeyPair } from "./keys.js";
 import type { Mode } from "./mailbox.js";
 import type { Position } from "./requests.js";
-import type { CurveKeys } from "./sockets.js";
 import type { FrameKind } from "./topics.js";
 export type SubscriberOptions = {
     /**
@@ -59,9 +59,13 @@ export type SubscriberOptions = {
      */
     delivery?: string | null;
     /**
-     * keys, when the publisher asks for them
+     * for a locked publisher: the path of a .key file
      */
-    curve?: CurveKeys | null;
+    keys?: string | KeyPair | null;
+    /**
+     * and its public key, or the path of its .pub file
+     */
+    serverKey?: string | null;
     /**
      * told of each message that
      * was none of this protocol
@@ -82,6 +86,8 @@ export declare class Subscriber {
      * @param {SubscriberOptions} options
      * @throws {EndpointError} when an endpoint is none
      * @throws {WireError} when a stream's name is none
+     * @throws {import("./errors.js").AccessError} for keys that cannot be used; iterating throws it when the publisher will
+     *   not let us in, or not any more
      * @throws {RangeError} for an unknown mode or kind, or an option that does not go with the mode
      */
     constructor(endpoint: string, options?: SubscriberOptions);
