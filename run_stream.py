@@ -28,7 +28,7 @@ refuse_foreign_rooms()
 
 import signal  # noqa: E402  (the guard must come before every import of ours)
 from contextlib import suppress  # noqa: E402
-from typing import TYPE_CHECKING, Annotated  # noqa: E402
+from typing import Annotated  # noqa: E402
 
 import typer  # noqa: E402
 from rich.console import Console  # noqa: E402
@@ -37,9 +37,7 @@ from pipeline.errors import StreamError  # noqa: E402
 from pipeline.keys_cli import keys_app  # noqa: E402
 from pipeline.watch_cli import watch  # noqa: E402
 from stages.driver import assignments, execute, log_to, segmented  # noqa: E402
-
-if TYPE_CHECKING:
-    from stages.program import Program, ProgramSettings
+from stages.play_command import play  # noqa: E402
 
 DEMO = HOME / "configs" / "demo.toml"
 
@@ -124,6 +122,9 @@ def run(
     max_frames: Annotated[
         int | None, typer.Option(help="End each source after so many frames.")
     ] = None,
+    metrics: Annotated[
+        int | None, typer.Option(help="Port of /metrics and /healthz.", metavar="PORT")
+    ] = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change any key of the configuration."),
@@ -144,60 +145,19 @@ def run(
         "publish.allowed": str(allow) if allow else None,
         "publish.insecure": insecure or None,
         "decode.max_frames": max_frames,
+        "metrics.port": metrics,
     }
     raise typer.Exit(execute(segmented, config, [*assignments(overrides), *(changes or [])]))
 
 
-@app.command(
+app.command(
     epilog=examples(
         "play out/gate.jsonl --publish tcp://127.0.0.1:5555",
         "play out/gate.jsonl --speed max --wait",
         "play out/gate.jsonl --step",
         "play out/gate.jsonl out/yard.jsonl --loop",
     )
-)
-def play(
-    files: Annotated[
-        list[Path], typer.Argument(metavar="FILE", help="A .jsonl file of `run --record`.")
-    ],
-    video: Annotated[
-        list[str] | None,
-        typer.Option(help="Its annotated video, one a FILE, or none; else the .mp4 beside it."),
-    ] = None,
-    image: Annotated[
-        list[Path] | None, typer.Option(help="The video that was its source, one a FILE.")
-    ] = None,
-    publish: Annotated[
-        str | None, typer.Option(help="Endpoint to publish on.", metavar="ENDPOINT")
-    ] = None,
-    speed: Annotated[str | None, typer.Option(help="2: twice as fast; max.")] = None,
-    step: Annotated[bool, typer.Option("--step", help="A frame for each press of Enter.")] = False,
-    loop: Annotated[bool, typer.Option("--loop", help="Again and again.")] = False,
-    wait: Annotated[bool, typer.Option("--wait", help="Begin when somebody subscribes.")] = False,
-    config: Annotated[Path | None, typer.Option(help="A TOML file, as for run.")] = None,
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="As in run.")
-    ] = None,
-) -> None:
-    """Publish recordings again: in their own time, faster, or step by step. No network runs."""
-
-    def recorded(settings: "ProgramSettings", _console: Console) -> "Program":
-        from stages.playback import assemble_playback, tapes  # noqa: PLC0415
-
-        return assemble_playback(
-            tapes(files, video or [], image or []), settings, keys=sys.stdin.fileno()
-        )
-
-    overrides = {
-        "publish.endpoint": publish,
-        "replay.speed": speed,
-        "replay.step": step or None,
-        "replay.loop": loop or None,
-        "replay.wait": wait or None,
-    }
-    raise typer.Exit(execute(recorded, config, [*assignments(overrides), *(changes or [])]))
-
-
+)(play)
 app.command(
     epilog=examples(
         "watch tcp://127.0.0.1:5555",

@@ -5,8 +5,8 @@
 Frames that were segmented already pass through annotate and publish at ``--fps``; subscribers in
 another process ask for nothing, for records, for plain or for annotated pictures. Prints a line
 of JSON for each: CPU ms of the publisher's process for a frame (all its threads, libzmq's
-included), less what the idle line costs (``beyond_idle_ms``), and what was received. ``nobody`` after the others
-shows that all of it ends with the subscription.
+included), less what the idle line costs (``beyond_idle_ms``), and what was received. ``nobody``
+after the others shows that all of it ends with the subscription.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -15,7 +16,7 @@ from pipeline.supervisor import Supervisor
 
 from .program import Program, ProgramSettings, facts_from
 from .publish import PublishStage
-from .replay import Reel, Replay
+from .replay import Reel, Replay, ReplaySettings
 from .replaying.lines import Recording
 from .replaying.pace import Steps
 from .replaying.pictures import Pictures, Video, parts_of
@@ -152,8 +153,12 @@ def _check_names(names: Sequence[str]) -> None:
 
 def _does(reels: Sequence[Reel], settings: ProgramSettings) -> str:
     frames = sum(reel.lines.lines for reel in reels)
-    speed = settings.replay.speed
-    how = "a press of Enter a frame" if settings.replay.step else f"{speed:g} times as fast"
-    if speed == float("inf") and not settings.replay.step:
-        how = "as fast as possible"
-    return f"playing {frames} frames of {', '.join(r.lines.stream for r in reels)}, {how}"
+    names = ", ".join(reel.lines.stream for reel in reels)
+    return f"playing {frames} frames of {names}, {_how(settings.replay)}"
+
+
+def _how(settings: ReplaySettings) -> str:
+    if settings.step:
+        return "one for each press of Enter"
+    known = {1.0: "in their own time", inf: "as fast as possible"}
+    return known.get(settings.speed, f"{settings.speed:g} times as fast")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -22,7 +23,7 @@ from pipeline.frame import Frame
 from pipeline.wire import Message
 from stages.record import RecordSettings
 from tests import station
-from tests.program import PROGRAM, run, running
+from tests.program import PROGRAM, run, running, wait_for_line
 from tests.recorded import record
 
 MS = Fraction(1, 1000)
@@ -172,7 +173,12 @@ def test_a_pipe_steps_too_and_its_end_is_the_end(tmp_path: Path) -> None:
     lines = recorded(tmp_path, [seen(seq) for seq in range(9)])
     command = [sys.executable, str(PROGRAM), "play", str(lines), "--step"]
     done = subprocess.run(
-        [*command, "--publish", "tcp://127.0.0.1:*"], input="\n\n\n\n", capture_output=True, text=True, timeout=60, check=False
+        [*command, "--publish", "tcp://127.0.0.1:*"],
+        input="\n\n\n\n",
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert "published 4" in done.stderr
@@ -205,3 +211,28 @@ def test_it_starts_without_a_network(tmp_path: Path) -> None:
     )
     assert "published 1" in done.stderr
     assert " torch\n" not in done.stderr
+
+
+def test_a_terminal_that_goes_away_ends_it(tmp_path: Path) -> None:
+    lines = recorded(tmp_path, [seen(seq) for seq in range(3)])
+    keyboard, terminal = pty.openpty()
+    command = [sys.executable, str(PROGRAM), "play", str(lines), "--step"]
+    with subprocess.Popen(
+        [*command, "--publish", "tcp://127.0.0.1:*"], stdin=terminal, stderr=subprocess.PIPE
+    ) as process:
+        os.close(terminal)
+        assert process.stderr is not None
+        assert b"one for each press of Enter" in process.stderr.readline()
+        os.close(keyboard)
+        assert process.wait(20) == 0
+
+
+def test_its_metrics_are_served(tmp_path: Path) -> None:
+    lines = recorded(tmp_path, [seen(seq) for seq in range(9)])
+    arguments = ("play", lines, "--metrics", "0", "--loop")
+    endpoint = f"ipc://{tmp_path}/wire"
+    with running(*arguments, "--publish", endpoint, cwd=tmp_path) as process:
+        said = wait_for_line(process, "metrics on").split()[-1]
+        wait_for_line(process, "frames/s")
+        with urllib.request.urlopen(said.replace("metrics", "healthz"), timeout=5) as answer:
+            assert json.load(answer)["streams"]["gate"]["state"] == "running"

@@ -19,8 +19,9 @@ from stages.networks.weights_cli import weights_app
 
 ROOT = Path(__file__).parents[1]
 OPTIONS = {
-    "run": "config network weights device publish keys allow insecure record max-frames set",
-    "play": "video image publish speed step loop wait config set",
+    "run": "config network weights device publish keys allow insecure record record-as "
+    "max-frames metrics set",
+    "play": "video image publish speed step loop wait metrics config set",
     "watch": "stream json save max-frames keys server-key",
     "config": "config set",
 }

@@ -2,6 +2,7 @@
 
 import os
 import threading
+from contextlib import suppress
 
 from pipeline.clock import Clock
 from pipeline.frame import Frame
@@ -78,11 +79,12 @@ class Steps:
             return self._pressed >= number and not stop.is_set()
 
     def _read(self) -> None:
-        # Not through sys.stdin: a thread that waits in it keeps the program from ending.
-        while keys := os.read(self._descriptor, 4096):
-            with self._changed:
-                self._pressed += keys.count(b"\n")
-                self._changed.notify_all()
+        with suppress(OSError):  # it is closed, or its terminal is gone: that is its end
+            # Not through sys.stdin: a thread that waits in it keeps the program from ending.
+            while keys := os.read(self._descriptor, 4096):
+                with self._changed:
+                    self._pressed += keys.count(b"\n")
+                    self._changed.notify_all()
         with self._changed:
             self._is_over = True
             self._changed.notify_all()
