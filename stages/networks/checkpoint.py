@@ -92,6 +92,7 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Metadata) -> None:
         partial.write_bytes(safetensors.torch.save(ready, header))
         partial.replace(path)
     except OSError as error:
+        partial.unlink(missing_ok=True)
         raise WeightsError(
             where=str(path),
             wanted="a file that can be written",
