@@ -136,3 +136,11 @@ def test_wrong_shapes_are_told() -> None:
     with pytest.raises(ValueError, match=r"^the runs of an RLE must fill 24 px, got 6 px$"):
         decode({"size": [4, 6], "counts": encode(bits)["counts"]})
     assert repr(Masks.empty(4, 6)) == "Masks(0 of 6x4 px)"
+
+
+def test_a_crops_runs_in_the_picture_are_those_of_all_pixels() -> None:
+    rng = np.random.default_rng(3)
+    for _ in range(300):
+        shape = (1, *rng.integers(1, 12, 2))
+        dense = rng.random(shape) < rng.choice([0, 0.1, 0.5, 0.9, 1])
+        assert Masks.from_dense(dense).to_coco(0) == encode(dense[0])
