@@ -91,6 +91,7 @@ export class Account {
     }
     if (this.#earlier === null && epoch === this.#epoch) {
       this.#earlier = minus(totals.dropped, dropped);
+      this.#ofRun = this.#told; // what is counted of epochs before is in earlier
     }
   }
 
