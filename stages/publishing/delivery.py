@@ -51,6 +51,7 @@ class Peer:
     line: NewestLine | KeptLine
     heard_ns: int
     listener: Listener | None = None
+    is_gone: bool = False
 
     def acknowledge(self, number: int) -> bool:
         if self.listener:
@@ -95,7 +96,7 @@ class Desk:
         """
         someone_new = self._hear(now_ns)
         for peer in list(self._peers.values()):
-            if now_ns - peer.heard_ns >= SILENCE_S * 1e9:
+            if peer.is_gone or now_ns - peer.heard_ns >= SILENCE_S * 1e9:
                 self._forget(peer, now_ns)
             else:
                 self._serve(peer)
@@ -270,12 +271,14 @@ class Desk:
         return self._send(route, [encode_answer(answer)])
 
     def _send(self, route: bytes, parts: Parts) -> bool:
-        """False when his connection is full or gone. One that is gone will soon be silent."""
+        """False when his connection is full or gone."""
         try:
             self._socket.send_multipart([route, *parts], zmq.DONTWAIT)
         except zmq.ZMQError as error:
             if error.errno not in (zmq.EAGAIN, errno.EHOSTUNREACH):
                 raise
+            if error.errno == errno.EHOSTUNREACH and (peer := self._peers.get(route)):
+                peer.is_gone = True
             return False
         return True
 
