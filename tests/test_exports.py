@@ -12,7 +12,7 @@ import pytest
 from pycocotools import mask as coco
 
 from pipeline.config import load
-from pipeline.errors import ConfigError, RecordError, StreamError
+from pipeline.errors import ConfigError, RecordError, SourceError, StreamError
 from pipeline.frame import Frame, Instances, Model, TrackState
 from pipeline.masks import Masks
 from stages.judging.mots import class_numbers, read
@@ -175,3 +175,13 @@ def test_the_option_of_the_program_writes_them(tmp_path: Path) -> None:
     }
     assert len(entries(tmp_path / "out" / "a.coco.json")) >= 10
     assert "a.coco.json" in ran.stderr
+
+
+def test_a_recording_of_other_classes_or_with_a_broken_line_is_refused(tmp_path: Path) -> None:
+    export(tmp_path, [frame(0, [(5, 0, 1, 0.9)])], formats=[])
+    with pytest.raises(SourceError, match=r"wanted one of the classes car, got person"):
+        results_of(tmp_path, ["gate"], {1: "car"})
+    with (tmp_path / "gate.jsonl").open("a") as lines:
+        lines.write('{"v": 1}\n')
+    with pytest.raises(SourceError, match=r"gate\.jsonl: line 2: wanted "):
+        results_of(tmp_path, ["gate"], {1: "person"})
