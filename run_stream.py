@@ -26,17 +26,15 @@ def refuse_foreign_rooms() -> None:
 
 refuse_foreign_rooms()
 
-import signal  # noqa: E402  (the guard must come before every import of ours)
-from contextlib import suppress  # noqa: E402
 from typing import Annotated  # noqa: E402
 
 import typer  # noqa: E402
-from rich.console import Console  # noqa: E402
 
 from pipeline.errors import StreamError  # noqa: E402
 from pipeline.keys_cli import keys_app  # noqa: E402
+from pipeline.view_cli import view  # noqa: E402
 from pipeline.watch_cli import watch  # noqa: E402
-from stages.driver import assignments, execute, log_to, segmented  # noqa: E402
+from stages.driver import assignments, execute, segmented  # noqa: E402
 from stages.play_command import play  # noqa: E402
 
 DEMO = HOME / "configs" / "demo.toml"
@@ -166,43 +164,14 @@ app.command(
         "watch tcp://gate:5555 --keys me.key --server-key gate.pub",
     )
 )(watch)
-app.add_typer(keys_app, name="keys")
-
-
-@app.command(
+app.command(
     epilog=examples(
         "view tcp://127.0.0.1:5555 --open",
-        "view tcp://192.0.2.7:5555 --port 9000",
         "view tcp://127.0.0.1:5555 --host 0.0.0.0",
+        "view tcp://gate:5555 --keys me.key --server-key gate.pub --port 9000",
     )
-)
-def view(
-    endpoint: Annotated[str, typer.Argument(metavar="ENDPOINT", help="Where a run publishes.")],
-    port: Annotated[
-        int, typer.Option(help="Of the page; 0: any free one.", min=0, max=65535)
-    ] = 8080,
-    host: Annotated[
-        str, typer.Option(help="Address to serve on; other machines need the token then.")
-    ] = "127.0.0.1",
-    token: Annotated[
-        str | None,
-        typer.Option(help="What a browser must bring; by default made, and printed."),
-    ] = None,
-    open_browser: Annotated[
-        bool, typer.Option("--open", help="Open the page in a browser.")
-    ] = False,
-) -> None:
-    """Show what a run publishes on a web page, until Ctrl-C."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    from pipeline.viewer.command import view as show  # noqa: PLC0415  (only this command needs it)
-
-    log_to(Console(stderr=True))
-
-    def say(text: str) -> None:
-        print(text, file=sys.stderr, flush=True)
-
-    with suppress(KeyboardInterrupt):  # that is how one stops viewing
-        show(endpoint, host=host, port=port, token=token, open_browser=open_browser, say=say)
+)(view)
+app.add_typer(keys_app, name="keys")
 
 
 @app.command(context_settings=PASSED_ON)

@@ -11,13 +11,14 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
-from pipeline.errors import ConfigError, EndpointError
+from pipeline.errors import AccessError, ConfigError, EndpointError
 from pipeline.viewer.command import view
 from pipeline.viewer.door import Door, token_matches
 from pipeline.viewer.server import bound
+from tests.locked import House
 from tests.program import run
-from tests.station import Station
-from tests.tabs import hear, knock, viewing
+from tests.station import Station, frame
+from tests.tabs import hear, knock, look, viewing
 
 SECRET = "not-to-be-guessed-42"
 
@@ -113,6 +114,36 @@ def test_beyond_loopback_a_token_is_made(station: Station, tmp_path: Path) -> No
             hear(tab, "welcome")
         with knock(port, token) as tab:
             hear(tab, "welcome")
+
+
+def test_a_token_from_a_file(station: Station, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text(f"{SECRET}\n")
+    with viewing(station.endpoint, tmp_path, "--token-file", "token") as (port, _, _):
+        with knock(port, SECRET) as tab:
+            hear(tab, "welcome")
+        with pytest.raises(ConnectionClosed), knock(port) as tab:
+            hear(tab, "welcome")
+    done = run("view", station.endpoint, "--token-file", "nowhere", cwd=tmp_path)
+    assert done.returncode == ConfigError.exit_code
+    assert "No such file" in done.stderr
+
+
+def test_a_locked_publisher_is_viewed_with_keys(tmp_path: Path) -> None:
+    house = House(tmp_path)
+    key, stranger = house.guest("me"), house.pair("stranger")
+    server = ("--server-key", str(house.server_key))
+    with Station(house.settings(), streams=("gate-2",)) as station:
+        mine = viewing(station.endpoint, tmp_path, "--keys", str(key), *server)
+        with mine as (port, _, _), knock(port) as tab:
+            look(tab)
+            station.wait_for("image")
+            station.put(frame(0))
+            assert hear(tab)[0]["seq"] == 0
+        done = run(
+            "view", station.endpoint, "--port", "0", "--keys", stranger, *server, cwd=tmp_path
+        )
+    assert done.returncode == AccessError.exit_code
+    assert done.stderr.splitlines()[-1].startswith("error: ")
 
 
 def test_tokens_are_compared_whole() -> None:

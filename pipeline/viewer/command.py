@@ -3,6 +3,7 @@
 import os
 import webbrowser
 from collections.abc import Callable
+from pathlib import Path
 
 from ..client import Subscriber
 from ..client.mailbox import Mode
@@ -11,7 +12,7 @@ from ..errors import ConfigError, Mistake
 from ..wire import FrameKind
 from .door import SHORTEST_TOKEN, is_loopback, new_token
 from .feed import Feed
-from .server import application, bound, serve
+from .server import bound, serve
 
 TOKEN_VARIABLE = "MASKSTREAM_VIEW_TOKEN"
 
@@ -25,14 +26,17 @@ def view(
     port: int = 8080,
     token: str | None = None,
     open_browser: bool = False,
+    keys: Path | None = None,
+    server_key: str | None = None,
     say: Say,
 ) -> None:
     """Show what ``endpoint`` publishes on a page at ``host``:``port`` until Ctrl-C.
 
-    ``token``: what a browser must bring; beyond loopback one is made when none is given. ``say``
-    gets the page's address.
+    ``token``: what a browser must bring; beyond loopback one is made when none is given.
+    ``keys``, ``server_key``: as of a Subscriber. ``say`` gets the page's address.
 
     :raises EndpointError: when ``endpoint`` is none, or ``host`` and ``port`` cannot be had.
+    :raises AccessError: for keys that cannot be used, or that the publisher does not take.
     :raises ConfigError: when the token is too short to be one.
     """
     token = token or os.environ.get(TOKEN_VARIABLE) or None
@@ -45,7 +49,15 @@ def view(
         mode: Mode = (
             "all" if kind == "meta" else "latest"
         )  # of records, who came and who left counts
-        return Subscriber(endpoint, streams, (kind,), mode=mode, until_end=False)
+        return Subscriber(
+            endpoint,
+            streams,
+            (kind,),
+            mode=mode,
+            until_end=False,
+            keys=keys,
+            server_key=server_key,
+        )
 
     subscribe(None, "meta").close()  # a wrong endpoint is said before a page is promised
     feed = Feed(endpoint, subscribe, SystemClock())
@@ -54,7 +66,19 @@ def view(
         say(f"viewing {feed.endpoint} on {address}")
         if open_browser:
             webbrowser.open(address)
-        serve(application(feed, host, token), listening)
+        serve(feed, host, token, listening)
+
+
+def read_token(path: Path) -> str:
+    """The token in a file.
+
+    :raises ConfigError: when it cannot be read.
+    """
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        mistake = Mistake(f"--token-file {path}", "a file with the token", str(error))
+        raise ConfigError("view", [mistake], "Write one there, readable by you alone.") from error
 
 
 def _address(host: str, port: int, token: str | None) -> str:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 from ..client import Subscriber
 from ..clock import Clock
+from ..errors import StreamError
 from ..redact import redact
 from ..wire import FrameKind, Message
 from .board import MOST_STREAMS, Board, News
@@ -30,6 +31,7 @@ class Feed:
 
     def __init__(self, endpoint: str, subscribe: Open, clock: Clock) -> None:
         self.endpoint = redact(endpoint)
+        self.failure: StreamError | None = None
         self._subscribe = subscribe
         self._clock = clock
         self._board = Board()
@@ -44,9 +46,15 @@ class Feed:
         return len(self._tabs)
 
     async def run(self) -> None:
-        """Receive until cancelled."""
+        """Receive until cancelled, or until ``failure``: the publisher does not let us in."""
         threads = ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="maskstream-view")
         asyncio.get_running_loop().set_default_executor(threads)
+        try:
+            await self._receive()
+        except* StreamError as errors:
+            self.failure = next(e for e in errors.exceptions if isinstance(e, StreamError))
+
+    async def _receive(self) -> None:
         async with self._following(None, "meta") as records, asyncio.TaskGroup() as group:
             self._group = group
             group.create_task(self._pulse(records))

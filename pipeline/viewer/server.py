@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import socket as sockets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -36,8 +36,8 @@ WRONG_TOKEN, TOO_MANY = 4401, 4429
 log = logging.getLogger("maskstream.viewer")
 
 
-def application(feed: Feed, host: str, token: str | None) -> Door:
-    """The page and its WebSocket, behind the door."""
+def application(feed: Feed, host: str, token: str | None, stop: Callable[[], None]) -> Door:
+    """The page and its WebSocket, behind the door. ``stop`` is called when the feed has ended."""
     files = {path.name: path for path in PAGE.iterdir() if path.suffix in TYPES}
     live = Live(feed, token)
 
@@ -47,6 +47,7 @@ def application(feed: Feed, host: str, token: str | None) -> Door:
     @asynccontextmanager
     async def life(_app: Starlette) -> AsyncIterator[None]:
         following = asyncio.create_task(feed.run())
+        following.add_done_callback(lambda _task: stop())
         yield
         following.cancel()
         with suppress(asyncio.CancelledError):
@@ -128,13 +129,18 @@ def bound(host: str, port: int) -> sockets.socket:
         ) from error
 
 
-def serve(app: Door, listening: sockets.socket) -> None:
+def serve(feed: Feed, host: str, token: str | None, listening: sockets.socket) -> None:
     """Serve until SIGINT or SIGTERM.
 
     :raises KeyboardInterrupt: at the end, as uvicorn passes the signal on.
+    :raises StreamError: when nothing can be received any more.
     """
+
+    def stop() -> None:
+        server.should_exit = True
+
     config = uvicorn.Config(
-        app,
+        application(feed, host, token, stop),
         access_log=False,
         log_config=None,
         log_level="warning",
@@ -146,4 +152,7 @@ def serve(app: Door, listening: sockets.socket) -> None:
         timeout_graceful_shutdown=2,
         limit_concurrency=4 * MOST_TABS,
     )
-    uvicorn.Server(config).run(sockets=[listening])
+    server = uvicorn.Server(config)
+    server.run(sockets=[listening])
+    if feed.failure is not None:
+        raise feed.failure

@@ -5,6 +5,8 @@ import { byId } from "./element.js";
 import { count, milliseconds, rate } from "./words.js";
 
 const SECONDS = 120;
+const POINT_MS = 900; // one point a second, however many streams there are
+const OLD_MS = 2500;
 const REASONS = ["--drop-1", "--drop-2", "--drop-3", "--drop-4", "--drop-5"];
 const MOST_REASONS = REASONS.length;
 
@@ -35,46 +37,51 @@ export class Charts {
   }
 
   #showDrops(rows, points) {
-    const totals = new Map();
-    for (const row of rows) for (const [reason, n] of Object.entries(row.dropped)) totals.set(reason, (totals.get(reason) ?? 0) + n);
-    const reasons = [...totals].sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MOST_REASONS);
+    const totals = added(rows.map(({ dropped }) => dropped));
+    const reasons = Object.entries(totals).sort(([a], [b]) => (a < b ? -1 : 1)).slice(0, MOST_REASONS);
     const series = reasons.map(([name, n], index) => ({ name, colour: REASONS[index], text: count(n) }));
-    const all = [...totals.values()].reduce((sum, n) => sum + n, 0);
+    const all = Object.values(totals).reduce((sum, n) => sum + n, 0);
     this.#drops.update(series, points.map(({ second, drops }) => ({ second, values: drops })), all ? "frames/s, by reason" : "none so far");
   }
 
-  /** One point for each second in which something was measured, oldest first. */
+  /** One point a second, oldest first. */
   #points(shown) {
     const now = this.store.now();
-    const seconds = new Map();
-    for (const sample of this.store.samples) {
-      const back = (now - sample.t) / 1000;
-      if (back > SECONDS || !shown.includes(sample.stream)) continue;
-      const slot = Math.round(sample.t / 1000);
-      seconds.set(slot, merged(seconds.get(slot), sample, back));
-  }
-    return [...seconds.values()].sort((a, b) => b.second - a.second);
+    const recent = this.store.samples.filter(({ t, stream }) => now - t < SECONDS * 1000 && shown.includes(stream));
+    const last = new Map(); // stream → its newest sample so far
+    const points = [];
+    let drops = [];
+    for (const [index, sample] of recent.entries()) {
+      last.set(sample.stream, sample);
+      drops.push(sample.drops);
+      const following = recent[index + 1];
+      if (following && following.t - (points.at(-1)?.t ?? recent[0].t) < POINT_MS) continue;
+      points.push(together(sample.t, (now - sample.t) / 1000, [...last.values()], drops));
+      drops = [];
+    }
+    return points;
   }
 }
 
-/** What several streams measured within one second. */
-function merged(point, sample, second) {
-  const before = point ?? { second, values: { in: 0, out: 0, p50: null, p95: null }, drops: {} };
-  const { values, drops } = before;
-  for (const [reason, n] of Object.entries(sample.drops)) drops[reason] = (drops[reason] ?? 0) + n;
-  return {
-    second: before.second,
-    drops,
-    values: {
-      in: values.in + sample.in,
-      out: values.out + sample.out,
-      p50: larger(values.p50, sample.p50),
-      p95: larger(values.p95, sample.p95),
-    },
+/** What all streams measured last, at the time `t`; `drops`: since the point before. */
+function together(t, second, samples, drops) {
+  const fresh = samples.filter((sample) => t - sample.t < OLD_MS);
+  const total = (which) => fresh.reduce((all, sample) => all + sample[which], 0);
+  const highest = (which) => {
+    const ages = fresh.map((sample) => sample[which]).filter((age) => age !== null);
+    return ages.length ? Math.max(...ages) : null;
   };
+  const values = { in: total("in"), out: total("out"), p50: highest("p50"), p95: highest("p95") };
+  return { t, second, values, drops: added(drops) };
 }
 
-const larger = (a, b) => (a === null ? b : b === null ? a : Math.max(a, b));
+/** Counts by reason, summed. */
+function added(counts) {
+  const sums = {};
+  for (const one of counts) for (const [reason, n] of Object.entries(one)) sums[reason] = (sums[reason] ?? 0) + n;
+  return sums;
+}
+
 const sum = (rows, field) => rows.reduce((total, row) => total + (row.state === "running" ? row[field] : 0), 0);
 
 function oldest(rows, which) {

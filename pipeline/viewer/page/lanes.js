@@ -60,7 +60,7 @@ export class Lanes {
     }
     const laid = recent.filter(({ lane }) => lane < lanes);
     const more = recent.length - laid.length;
-    write(byId("timeline-more"), more ? `and ${more} more` : "");
+    write(byId("timeline-more"), more ? `· ${more} more` : "");
     return laid;
   }
 

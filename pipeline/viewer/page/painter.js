@@ -50,7 +50,7 @@ class Pen {
 
   #strength(thing) {
     if (this.lit === null) return thing.state === "tentative" ? 0.6 : 1;
-    return thing.key === this.lit ? 1.6 : 0.3;
+    return thing.key === this.lit ? 1.35 : 0.3;
   }
 
   mask(thing) {
