@@ -39,15 +39,15 @@ class KindStatistics:
 
         What was received and then skipped, here, counts as skipped, like what was passed over.
         """
-        taken = self.received - self.skipped
-        skipped = self.skipped + self.passed_over
         reasons = ", ".join(f"{reason} {count}" for reason, count in sorted(self.dropped.items()))
         dropped = f"{sum(self.dropped.values())} dropped by the pipeline"
-        return (
-            f"{self.captured} captured = {taken} received + {dropped}"
-            + (f" ({reasons})" if reasons else "")
-            + f" + {skipped} skipped + {self.lost} lost on the wire"
-        )
+        shown = f"{dropped} ({reasons})" if reasons else dropped
+        return f"{self.captured} captured = {self.fate()} + {shown}"
+
+    def fate(self) -> str:
+        """What became of the messages that were published."""
+        taken, skipped = self.received - self.skipped, self.skipped + self.passed_over
+        return f"{taken} received + {skipped} skipped + {self.lost} lost on the wire"
 
 
 class Account:

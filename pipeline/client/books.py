@@ -24,9 +24,11 @@ class Statistics:
     restarts: int
 
     def __str__(self) -> str:
-        """Where every frame of each stream went, a line for each."""
+        """Where every frame of each stream went, and every picture: a line for each."""
         return "\n".join(
-            f"{stream}: {counts.equation()}" if kind == "meta" else f"{stream}, {kind}: {counts}"
+            f"{stream}: {counts.equation()}"
+            if kind == "meta"
+            else f"{stream}, {kind}: {counts.fate()}"
             for (stream, kind), counts in sorted(self.kinds.items())
         )
 
