@@ -1,14 +1,21 @@
 """What a training can be told: the command line, a TOML file and the card use these names."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config import Settings
 from pipeline.device import DeviceName
 
-Span = tuple[float, float]
+
+def _rising(span: tuple[float, float]) -> tuple[float, float]:
+    if not 0 < span[0] <= span[1]:
+        raise ValueError("two numbers above 0, the smaller one first")
+    return span
+
+
+Span = Annotated[tuple[float, float], AfterValidator(_rising)]
 """From, to; drawn evenly between."""
 
 
