@@ -10,6 +10,7 @@ export const REMEDY = "The sender does not speak this protocol, or the message w
 const LARGEST = Number.MAX_SAFE_INTEGER;
 const INT64_LOW = -(2n ** 63n);
 const INT64_HIGH = 2n ** 63n - 1n;
+const BEYOND_64_BITS = 2 ** 63;
 const SHOWN_CHARACTERS = 60;
 const LONGEST_NAME = 64;
 const NAMES = `names of up to ${LONGEST_NAME} printable characters`;
@@ -210,8 +211,8 @@ function integer(value, where, low, high = LARGEST) {
 function number(value, where) {
   const plain = value instanceof Real ? value.value : value;
   if (typeof plain !== "number" && typeof plain !== "bigint") throw wrong(where, "a number", value);
-  const double = Number(plain);
-  if (Math.abs(double) < Number(INT64_HIGH)) return double;
+  const isBounded = plain > -BEYOND_64_BITS && plain < BEYOND_64_BITS; // exact, also for bigints
+  if (isBounded) return Number(plain);
   throw wrong(where, "a finite number", value);
 }
 
