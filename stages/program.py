@@ -11,7 +11,7 @@ from pydantic import Field
 
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
-from pipeline.errors import ConfigError, Mistake, SourceUnavailable
+from pipeline.errors import ConfigError, Mistake, SourceUnavailable, WeightsError
 from pipeline.metrics import Metrics
 from pipeline.supervisor import RunSettings, Supervisor
 from pipeline.tally import StreamCounts
@@ -20,8 +20,11 @@ from pipeline.wire import Totals
 from .annotate import AnnotateSettings
 from .decode import Decode, DecodeSettings
 from .publish import PublishSettings, PublishStage
+from .publishing.binding import checked
+from .publishing.outlet import read_lock
 from .publishing.tally import SourceFacts
 from .record import RecordSettings, RecordStage
+from .recording.paths import check_writable
 from .replay import ReplaySettings
 from .segment import SegmentSettings
 from .sources.address import SourceSpec, parse_sources
@@ -104,12 +107,19 @@ def sources_of(settings: ProgramSettings) -> list[SourceSpec]:
 
 
 def check(settings: ProgramSettings) -> None:
-    """Find what can be found wrong with the sources before anything is loaded or opened.
+    """Find what can be found wrong before anything is loaded, bound or opened.
 
-    :raises StreamError: as ``sources_of``, and for a synthetic scene that does not exist.
+    :raises StreamError: as ``sources_of``; for a synthetic scene that does not exist, an address
+        that cannot be published on, keys that cannot be used, a folder that cannot be written to,
+        a file of weights that is not there.
     """
     for spec in sources_of(settings):
         Decode(spec, settings.decode, clock=SystemClock())
+    if settings.publish.enabled:
+        _check_publishing(settings.publish)
+    if settings.record.enabled:
+        check_writable(settings.record.directory)
+    _check_weights(settings.segment.weights)
 
 
 def facts_from(metrics: Metrics) -> Callable[[str], SourceFacts]:
@@ -122,6 +132,26 @@ def facts_from(metrics: Metrics) -> Callable[[str], SourceFacts]:
         return SourceFacts(state, counts.reconnects, totals)
 
     return facts
+
+
+def _check_publishing(settings: PublishSettings) -> None:
+    lock = read_lock(settings.keys, settings.allowed)
+    others = {"publish.pictures": settings.pictures, "publish.delivery": settings.delivery}
+    addresses = {where: address for where, address in others.items() if address}
+    for where, address in {"publish.endpoint": settings.endpoint, **addresses}.items():
+        checked(address, where, settings.insecure or lock is not None)
+
+
+def _check_weights(weights: str) -> None:
+    """What is neither a file nor an address nor spelt as an alias cannot be found later either."""
+    path = Path(weights)
+    if "://" not in weights and not path.exists() and (path.suffix or len(path.parts) > 1):
+        raise WeightsError(
+            where=f"weights {weights}",
+            wanted="a file, an address or an alias",
+            got="none of them",
+            remedy="`weights list` shows the aliases.",
+        )
 
 
 def _is_missing(spec: SourceSpec) -> bool:
