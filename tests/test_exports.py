@@ -3,6 +3,8 @@
 import json
 import resource
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +129,31 @@ def test_files_are_whole_after_every_frame_and_go_on(tmp_path: Path) -> None:
     for each in (text, results):
         each.close()
         each.close()
+
+
+WRITER = """
+import itertools, sys
+from pathlib import Path
+from stages.recording.exports import CocoExport, MotsExport
+from tests.test_exports import frame
+text, results = MotsExport(Path(sys.argv[1]), {}), CocoExport(Path(sys.argv[2]))
+for number in itertools.count():
+    for each in (text, results):
+        each.write(frame(number, [(5, 0, 1, 0.9), (30, 0, 2, 0.9)]))
+    print(number, flush=True)
+"""
+
+
+def test_a_kill_leaves_what_was_done_readable(tmp_path: Path) -> None:
+    text, results = tmp_path / "a.txt", tmp_path / "a.json"
+    root = Path(__file__).parents[1]
+    command = [sys.executable, "-c", WRITER, str(text), str(results)]
+    with subprocess.Popen(command, cwd=root, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        seen = next(int(line) for line in writer.stdout if int(line) >= 200)
+        writer.send_signal(signal.SIGKILL)
+    assert len(read(text)) > seen
+    assert len(entries(results)) > 2 * seen
 
 
 def test_a_full_disk_leaves_what_was_written(tmp_path: Path) -> None:
