@@ -18,32 +18,42 @@ MOST_PREFIXES = 5_000
 """Different prefixes of one connection in its life."""
 MOST_PREFIX_BYTES = 128 * 2**10
 """Of one connection: libzmq keeps them in a tree, a node a byte."""
-ALLOWANCE_BYTES = 2**20
+ALLOWANCE_BYTES = 256 * 2**10
 """What a connection may send beyond its rate, all in all."""
-RATE_BYTES_S = 64 * 2**10
+PENALTY_S = 10.0
+"""How long nobody gets in from the address of who was cut. He would be back at once, and ending
+the subscriptions of a connection keeps libzmq busy while frames wait."""
+MOST_PENALTIES = 1_000
 RECEIVED_AT = 128
 """Where ``struct tcp_info`` of Linux has the bytes received, a 64-bit number."""
 
 
 @dataclass(eq=False)
 class Connection:
-    """One connection. ``endpoint``: the one of ours that it came to."""
+    """One connection. ``endpoint``: the one of ours that it came to. ``rate``: bytes a second that
+    it may send for long."""
 
     endpoint: str
     since_ns: int
+    rate: int
     prefixes: set[bytes] = field(default_factory=set)
     prefix_bytes: int = 0
 
 
 class Connections:
-    """All connections by their file descriptor. Safe to share between threads."""
+    """All connections by their file descriptor. Safe to share between threads.
 
-    def __init__(self) -> None:
+    ``most``: how many there may be; MOST_CONNECTIONS, or fewer where the system allows few files.
+    """
+
+    def __init__(self, most: int | None = None) -> None:
         self.cut = 0
         self._lock = threading.Lock()
         self._all: dict[int, Connection] = {}
+        self._out_until_ns: dict[str, float] = {}  # by address
         # Half of the descriptors are left to sources, files and libzmq.
-        self._most = min(MOST_CONNECTIONS, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 2)
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        self._most = most or min(MOST_CONNECTIONS, files // 2)
 
     def __len__(self) -> int:
         with self._lock:
@@ -54,11 +64,13 @@ class Connections:
         with self._lock:
             return sum(connection.endpoint == endpoint for connection in self._all.values())
 
-    def came(self, descriptor: int, endpoint: str, now_ns: int) -> None:
+    def came(self, descriptor: int, endpoint: str, now_ns: int, rate: int) -> None:
         """A connection was accepted. It is cut at once when there are too many."""
         with self._lock:
-            self._all[descriptor] = Connection(endpoint, now_ns)
-            if len(self._all) > self._most:
+            self._all[descriptor] = Connection(endpoint, now_ns, rate)
+            with _shared(descriptor, endpoint) as sock:
+                out_until_ns = self._out_until_ns.get(_peer(sock), 0)
+            if now_ns < out_until_ns or len(self._all) > self._most:
                 self._cut(descriptor)
 
     def went(self, descriptor: int) -> None:
@@ -66,7 +78,7 @@ class Connections:
         with self._lock:
             self._all.pop(descriptor, None)
 
-    def subscribes(self, descriptor: int, prefix: bytes) -> None:
+    def subscribes(self, descriptor: int, prefix: bytes, now_ns: int) -> None:
         """A subscription came. Who has too many is cut, and they end with the connection."""
         with self._lock:
             connection = self._all.get(descriptor)
@@ -76,7 +88,7 @@ class Connections:
             connection.prefix_bytes += len(prefix)
             too_long = connection.prefix_bytes > MOST_PREFIX_BYTES
             if too_long or len(connection.prefixes) > MOST_PREFIXES:
-                self._cut(descriptor)
+                self._cut(descriptor, now_ns)
 
     def look(self, now_ns: int) -> None:
         """Cut who has sent more than any subscriber has to say; forget who is not there any more.
@@ -85,19 +97,27 @@ class Connections:
         """
         with self._lock:
             for descriptor, connection in list(self._all.items()):
-                seconds = (now_ns - connection.since_ns) / 1e9
+                by_now = connection.rate * (now_ns - connection.since_ns) / 1e9
                 with _shared(descriptor, connection.endpoint) as sock:
                     if sock is None:
                         del self._all[descriptor]
-                    elif _received_bytes(sock) > ALLOWANCE_BYTES + RATE_BYTES_S * seconds:
-                        self._cut(descriptor)
+                        continue
+                    if _received_bytes(sock) > ALLOWANCE_BYTES + by_now:
+                        self._cut(descriptor, now_ns)
 
-    def _cut(self, descriptor: int) -> None:
-        """Shut it down; libzmq, whose it is, then closes it as any that the peer has left."""
+    def _cut(self, descriptor: int, culprit_at_ns: int | None = None) -> None:
+        """Shut it down; libzmq, whose it is, then closes it as any that the peer has left.
+
+        ``culprit_at_ns``: when the peer was found to have asked for too much.
+        """
         connection = self._all.pop(descriptor)
         self.cut += 1
         with _shared(descriptor, connection.endpoint) as sock:
             if sock is not None:
+                if culprit_at_ns is not None and (peer := _peer(sock)):
+                    self._out_until_ns[peer] = culprit_at_ns + PENALTY_S * 1e9
+                    while len(self._out_until_ns) > MOST_PENALTIES:
+                        del self._out_until_ns[next(iter(self._out_until_ns))]
                 with suppress(OSError):  # the peer was quicker
                     sock.shutdown(socket.SHUT_RDWR)
 
@@ -125,6 +145,15 @@ def _is_at(sock: socket.socket, endpoint: str) -> bool:
     if isinstance(name, tuple):
         return endpoint.endswith(f":{name[1]}")
     return endpoint.endswith(str(name))
+
+
+def _peer(sock: socket.socket | None) -> str:
+    """The address at the other end; nothing for paths, and when it is gone."""
+    with suppress(OSError):
+        name = sock.getpeername() if sock else None
+        if isinstance(name, tuple):
+            return str(name[0])
+    return ""
 
 
 def _received_bytes(sock: socket.socket) -> int:

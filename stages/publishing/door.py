@@ -23,7 +23,9 @@ ALLOWED, DENIED = b"200", b"400"
 REQUEST_PARTS = 8
 """Of a request about a CURVE key: route, delimiter, version, number, domain, address, identity,
 mechanism; then the key."""
-LOOK_MS = 250
+LOOK_MS = 100
+LOOKS_PER_LIST = 4
+"""The list of who is allowed is read less often than connections are looked at."""
 MOST_AT_ONCE = 200
 LOG_GAP_NS = 60_000_000_000
 WATCHED = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
@@ -37,7 +39,7 @@ class Door:
     """Watches the sockets of one context from a thread of its own, from ``open`` until the context
     is terminated. With ``keys``, only who is in ``allowed`` gets in.
 
-    ``connections``: who is here; any thread may tell it what they ask for.
+    ``connections``: who is here.
     """
 
     def __init__(
@@ -55,16 +57,20 @@ class Door:
         self._lock = threading.Lock()
         self._let_in: set[str] = set()
         self._revoked = False
+        self._looks = 0
         self._refused, self._last_refused = 0, ""
         self._logged_ns = clock.now_ns() - LOG_GAP_NS
         self._zap: Socket = context.socket(zmq.ROUTER)
         self._zap.linger = 0
         self._zap.bind(ZAP)
-        self._monitors: list[Socket] = []
+        self._monitors: list[tuple[Socket, int]] = []
         self._thread = threading.Thread(target=self._run, name="maskstream-door", daemon=True)
 
-    def guard(self, sock: Socket) -> None:
-        """Lock and watch a socket that is about to be bound. Before ``open``."""
+    def guard(self, sock: Socket, rate: int) -> None:
+        """Lock and watch a socket that is about to be bound. Before ``open``.
+
+        ``rate``: bytes a second that a peer may send to it for long.
+        """
         sock.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         if self._keys:
             lock_server(sock, self._keys)
@@ -75,11 +81,15 @@ class Door:
         monitor.rcvhwm = 0
         monitor.linger = 0
         monitor.connect(address)
-        self._monitors.append(monitor)
+        self._monitors.append((monitor, rate))
 
     def open(self) -> None:
         """Begin to answer."""
         self._thread.start()
+
+    def subscribes(self, descriptor: int, prefix: bytes) -> None:
+        """A subscription came over a connection. Any thread may tell."""
+        self.connections.subscribes(descriptor, prefix, self._clock.now_ns())
 
     def take_revoked(self) -> bool:
         """If somebody is in whose key was withdrawn. True once: all have to come in anew then."""
@@ -96,7 +106,7 @@ class Door:
 
     def _run(self) -> None:
         poller = zmq.Poller()
-        for sock in (self._zap, *self._monitors):
+        for sock in self._sockets():
             poller.register(sock, zmq.POLLIN)
         looked_ns = self._clock.now_ns()
         try:
@@ -112,16 +122,19 @@ class Door:
             self._close()
 
     def _close(self) -> None:
-        for sock in (self._zap, *self._monitors):
+        for sock in self._sockets():
             sock.close(0)
 
+    def _sockets(self) -> list[Socket]:
+        return [self._zap, *(monitor for monitor, _ in self._monitors)]
+
     def _note_connections(self) -> None:
-        for monitor in self._monitors:
+        for monitor, rate in self._monitors:
             for parts in _waiting(monitor):
                 told = parse_monitor_message(parts)
                 if told["event"] == zmq.EVENT_ACCEPTED:
                     endpoint = told["endpoint"].decode()
-                    self.connections.came(told["value"], endpoint, self._clock.now_ns())
+                    self.connections.came(told["value"], endpoint, self._clock.now_ns(), rate)
                 elif told["event"] == zmq.EVENT_DISCONNECTED:
                     self.connections.went(told["value"])
 
@@ -149,9 +162,11 @@ class Door:
 
     def _look(self, now_ns: int) -> None:
         self.connections.look(now_ns)
-        withdrawn = self._allowed.look() if self._allowed else frozenset()
-        with self._lock:
-            self._revoked |= not withdrawn.isdisjoint(self._let_in)
+        self._looks += 1
+        if self._allowed and self._looks % LOOKS_PER_LIST == 0:
+            withdrawn = self._allowed.look()
+            with self._lock:
+                self._revoked |= not withdrawn.isdisjoint(self._let_in)
         if now_ns - self._logged_ns >= LOG_GAP_NS and (self._refused or self.connections.cut):
             self._logged_ns = now_ns
             self._log()

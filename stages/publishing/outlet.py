@@ -36,9 +36,8 @@ ROUTER_WAITING = 4 * MOST_CREDIT
 MOST_HEARD = 2_000
 """Messages that one ``listen`` takes at most, so that a flood of rubbish cannot hold up frames."""
 
-SUBSCRIPTIONS_WAITING = 1
-"""Of one connection. libzmq adds all that wait to its tree in one go, while frames wait: a flood of
-them held the publisher up for seconds. One at a time, 1,000 subscriptions still take only 0.3 s."""
+SUBSCRIPTIONS_BYTES_S, REQUESTS_BYTES_S = 16 * 2**10, 2**20
+"""What a subscriber may send for long: hardly anything, or an acknowledgement for each message."""
 LOCKED_IO_THREADS = 2
 """One encrypts records while another encrypts pictures."""
 
@@ -199,7 +198,6 @@ class Outlet:
         sock.sndhwm = waiting
         sock.set(zmq.MAXMSGSIZE, LARGEST_SUBSCRIPTION_BYTES)
         if kind == zmq.XPUB:
-            sock.rcvhwm = SUBSCRIPTIONS_WAITING
             # Every subscription is reported, also the second of a kind: see _hear.
             sock.set(zmq.XPUB_VERBOSE, 1)
         else:
@@ -210,7 +208,10 @@ class Outlet:
         sock.set(zmq.TCP_KEEPALIVE_CNT, PROBES)
         sock.set(zmq.TCP_MAXRT, SILENCE_MS)
         sock.set(zmq.IPV6, int(wanted.is_ipv6))
-        self._door.guard(sock)
+        # Without a limit: libzmq 4.3.5 aborts when a peer for whose messages there is no room hangs
+        # up and a heartbeat is due. The door sees to it that nobody sends too much.
+        sock.rcvhwm = 0
+        self._door.guard(sock, REQUESTS_BYTES_S if kind == zmq.ROUTER else SUBSCRIPTIONS_BYTES_S)
         try:
             bind(sock, wanted, where)
         except EndpointError:
@@ -238,7 +239,7 @@ class Outlet:
                 self.ignored += 1
             elif verb == b"\x01":
                 someone_new = True
-                self._door.connections.subscribes(_descriptor(first), prefix)
+                self._door.subscribes(_descriptor(first), prefix)
                 if prefix not in known and self._demand.add(prefix, kinds):
                     known.add(prefix)
             elif prefix in known:

@@ -1,0 +1,157 @@
+"""What comes in over the sockets of a publisher is bounded, and whoever goes beyond is cut."""
+
+import socket
+import struct
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import zmq
+
+from pipeline.client import Subscriber
+from stages.publishing.connections import Connections
+from tests.station import Station, frame
+
+NS = 1_000_000_000
+RATE = 64_000
+
+
+@contextmanager
+def accepted(listening: socket.socket) -> Iterator[tuple[socket.socket, socket.socket]]:
+    """Both ends of a connection: the peer's, and ours."""
+    with socket.create_connection(listening.getsockname()) as peer:
+        ours, _ = listening.accept()
+        with ours:
+            peer.settimeout(5)
+            yield peer, ours
+
+
+def is_cut(peer: socket.socket) -> bool:
+    peer.setblocking(False)
+    try:
+        return peer.recv(1) == b""
+    except BlockingIOError:
+        return False
+
+
+def test_one_connection_too_many_is_cut() -> None:
+    connections = Connections(most=1)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        at = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with accepted(listening) as (peer, ours), accepted(listening) as (late_peer, late):
+            connections.came(ours.fileno(), at, 0, RATE)
+            connections.came(late.fileno(), at, 0, RATE)
+            assert (is_cut(peer), is_cut(late_peer)) == (False, True)
+            assert (len(connections), connections.cut) == (1, 1)
+
+
+def test_who_sends_more_than_a_subscriber_has_to_say_is_cut() -> None:
+    connections = Connections()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        at = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with accepted(listening) as (peer, ours):
+            connections.came(ours.fileno(), at, 0, RATE)
+            for second in range(40):  # 60 KB a second is not much
+                peer.sendall(bytes(60_000))
+                assert len(ours.recv(60_000, socket.MSG_WAITALL)) == 60_000
+                connections.look(second * NS)
+            assert not is_cut(peer)
+            peer.setblocking(True)
+            peer.sendall(bytes(60_000) * 10)
+            while len(connections):
+                ours.recv(1 << 20)
+                connections.look(40 * NS)
+            assert is_cut(peer)
+            assert connections.cut == 1
+
+
+def test_a_descriptor_that_is_another_file_by_now_is_let_alone() -> None:
+    connections = Connections(most=0)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listening,
+        accepted(listening) as (peer, ours),
+        open("/dev/null", "rb") as file,
+    ):
+        connections.came(ours.fileno(), "tcp://127.0.0.1:1", 0, RATE)
+        connections.came(file.fileno(), "tcp://127.0.0.1:1", 0, RATE)
+        connections.came(9_999, "tcp://127.0.0.1:1", 0, RATE)
+        connections.look(0)
+        assert len(connections) == 0
+        assert not is_cut(peer)
+        assert file.read() == b""
+
+
+@contextmanager
+def xsub(endpoint: str) -> "Iterator[tuple[zmq.Socket[bytes], zmq.Socket[bytes]]]":
+    """A subscriber that says what it likes, and what becomes of its connection."""
+    context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+    sock: zmq.Socket[bytes] = context.socket(zmq.XSUB)
+    sock.sndhwm = 0
+    sock.monitor("inproc://fate", zmq.EVENT_DISCONNECTED)
+    fate: zmq.Socket[bytes] = context.socket(zmq.PAIR)
+    fate.connect("inproc://fate")
+    sock.connect(endpoint)
+    yield sock, fate
+    sock.close(0)
+    fate.close(0)
+    context.term()
+
+
+@pytest.mark.parametrize(("count", "length"), [(5_100, 4), (700, 200)])
+def test_who_subscribes_to_too_much_is_cut_and_the_good_lose_nothing(
+    count: int, length: int
+) -> None:
+    with (
+        Station() as station,
+        Subscriber(station.endpoint, mode="all", waiting=1000, timeout_s=20) as good,
+        xsub(station.endpoint) as (greedy, fate),
+    ):
+        station.wait_for("meta")
+        for i in range(count):
+            greedy.send(b"\x01" + b"%d" % i + b"x" * length)
+        for i in range(50):
+            station.put(frame(i))
+            time.sleep(0.01)
+        assert fate.poll(15_000)
+        station.end()
+        assert [each.seq for each in good] == list(range(50))
+        assert good.statistics().kinds["gate-2", "meta"].lost == 0
+
+
+def test_a_subscriber_may_ask_for_a_thousand_streams() -> None:
+    with Station() as station, xsub(station.endpoint) as (many, fate):
+        for i in range(1000):
+            many.send(b"\x01v1/camera-%d/meta/" % i)
+        station.wait_for("meta", "camera-999")
+        assert fate.poll(300) == 0
+
+
+def test_a_message_without_end_is_cut() -> None:
+    """libzmq keeps the parts of a message until the last one is here, however many come."""
+    with (
+        Station() as station,
+        Subscriber(station.endpoint, mode="all", timeout_s=20) as good,
+    ):
+        station.wait_for("meta")
+        host, port = station.endpoint.removeprefix("tcp://").split(":")
+        with socket.create_connection((host, int(port)), timeout=10) as rude:
+            null = b"\x03\x00" + b"NULL".ljust(20, b"\0") + bytes(32)
+            rude.sendall(b"\xff" + bytes(8) + b"\x7f" + null)
+            greeting = b""
+            while len(greeting) < 64:
+                greeting += rude.recv(64)
+            ready = b"\x05READY\x0bSocket-Type" + struct.pack(">I", 3) + b"SUB"
+            rude.sendall(b"\x04" + bytes([len(ready)]) + ready)
+            part = b"\x01\xc8" + bytes(200)  # more to come, 200 bytes
+            with pytest.raises(OSError, match=r"pipe|reset"):
+                pour(rude, part * 1000)
+        station.put(frame(0))
+        station.end()
+        assert [each.seq for each in good] == [0]
+
+
+def pour(rude: socket.socket, parts: bytes) -> None:
+    for _ in range(100):
+        rude.sendall(parts)
+        time.sleep(0.05)
