@@ -1,5 +1,8 @@
 """The pictures of a played recording: the right one for each line, decoded when they are wanted."""
 
+import signal
+import subprocess
+import sys
 import threading
 from dataclasses import replace
 from fractions import Fraction
@@ -23,6 +26,24 @@ from tests.recorded import record
 
 MS = Fraction(1, 1000)
 COUNT = 60
+ROOT = Path(__file__).parents[1]
+KILLED = """
+import os, signal, sys
+from fractions import Fraction
+from pathlib import Path
+from tests import station
+from tests.recorded import record
+
+def frames():
+    for seq in range(130):
+        yield station.frame(
+            seq, stream="gate", pts=40 * seq, time_base=Fraction(1, 1000), instances=None,
+            canvas=station.picture(grey=20 + seq),
+        )
+    os.kill(os.getpid(), signal.SIGKILL)
+
+record(Path(sys.argv[1]), frames())
+"""
 
 
 def shown(seq: int, height: int = 48, width: int = 64, **changes: Any) -> Frame:
@@ -113,6 +134,18 @@ def test_the_source_itself_is_the_plain_picture(tmp_path: Path) -> None:
     assert [frame.image and frame.image.planes for frame in played(Tape(lines), Demand())] == [
         ()
     ] * 5
+
+
+def test_what_a_kill_leaves_is_played(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", KILLED, str(tmp_path)]
+    killed = subprocess.run(command, cwd=ROOT, timeout=60, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    frames = played(Tape(tmp_path / "gate.jsonl"), wanting("annotated"))
+    assert [frame.seq for frame in frames] == list(range(130))
+    count = sum(frame.canvas is not None for frame in frames)
+    assert 100 <= count < 130  # all but the fragment under way
+    for seq, frame in enumerate(frames[:count]):
+        assert grey(frame.canvas) == pytest.approx(20 + seq, abs=2)
 
 
 def test_a_recording_that_was_killed_is_played_as_far_as_it_goes(
