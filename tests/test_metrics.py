@@ -15,6 +15,7 @@ from rich.console import Console
 from pipeline.clock import ManualClock
 from pipeline.errors import EndpointError, RecordError
 from pipeline.frame import Frame, Instances, TrackState
+from pipeline.health import STATES, StreamHealth
 from pipeline.masks import Masks
 from pipeline.metrics import METRIC_NAMES, Metrics
 from pipeline.report import Progress, Report
@@ -96,6 +97,19 @@ def test_labels_are_those_that_are_promised() -> None:
             promised = METRIC_NAMES.get(sample.name)
             if promised is not None:
                 assert tuple(sample.labels) == promised
+
+
+def test_the_page_has_every_label_and_every_state() -> None:
+    text = (DOCS / "METRICS.md").read_text()
+    rows = re.findall(r"^\| `(maskstream_\w+)` \| (\w+) \| ([\w, ]*) ?\|", text, re.M)
+    listed = {name: tuple(labels.strip().split(", ")) for name, _, labels in rows}
+    assert listed == {name: labels or ("",) for name, labels in METRIC_NAMES.items()}
+    kinds = {f.name: f.type for f in Metrics().registry.collect()}
+    for name, kind, _ in rows:
+        assert kinds.get(name.removesuffix("_total"), kind) == kind
+    assert tuple(re.findall(r"^\| `(\w+)` .* \| \d+ \| \d+ \|$", text, re.M)) == STATES
+    for state, health in re.findall(r"^\| `(\w+)` .* \| (\d+) \| \d+ \|$", text, re.M):
+        assert (health == "200") is StreamHealth(state, None).is_well
 
 
 def test_rates_are_of_each_stream_and_of_the_last_seconds() -> None:
