@@ -28,8 +28,15 @@ class Settings(BaseModel):
 M = TypeVar("M", bound=Settings)
 
 
-def load(model: type[M], file: Path | None = None, overrides: Iterable[str] = ()) -> M:
+def load(
+    model: type[M],
+    file: Path | None = None,
+    overrides: Iterable[str] = (),
+    remedy: str = REMEDY,
+) -> M:
     """Defaults, then ``file`` (TOML), then ``overrides`` ("segment.batch=4"), as a checked model.
+
+    ``remedy``: where its keys are explained.
 
     :raises ConfigError: with every mistake, each with its dotted path and what would be right.
     """
@@ -41,9 +48,9 @@ def load(model: type[M], file: Path | None = None, overrides: Iterable[str] = ()
         checked = model.model_validate(values)
     except ValidationError as error:
         mistakes += [_mistake(detail, model) for detail in error.errors(include_url=False)]
-        raise ConfigError(" with ".join(sources) or "defaults", mistakes, REMEDY) from error
+        raise ConfigError(" with ".join(sources) or "defaults", mistakes, remedy) from error
     if mistakes:
-        raise ConfigError("--set", mistakes, REMEDY)
+        raise ConfigError("--set", mistakes, remedy)
     return checked
 
 

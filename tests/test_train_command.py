@@ -1,6 +1,7 @@
 """``run_stream.py train`` as a user meets it: files that ``run`` takes, resuming, trouble."""
 
 import json
+import logging
 import os
 import resource
 import shutil
@@ -13,13 +14,16 @@ import cv2
 import pytest
 import safetensors.torch
 import torch
+import typer
 from rich.console import Console
 
 from pipeline.config_page import INTRODUCTION, page
-from pipeline.errors import CheckpointMismatch, SourceError, TrainingError
+from pipeline.errors import CheckpointMismatch, ConfigError, SourceError, TrainingError
+from stages.learning.training.command import train_app
 from stages.learning.training.course import BEST, LAST, STATE
 from stages.learning.training.session import train_network
 from stages.learning.training.settings import TrainSettings
+from stages.networks.checkpoint import load as load_checkpoint
 from tests.labelled import CLASSES, QUICK, content, labelled, quick, write
 from tests.program import PROGRAM, run, running, wait_for_line
 
@@ -47,18 +51,14 @@ def same(one: Path, other: Path) -> bool:
     return all(torch.equal(first[key], second[key]) for key in first | second)
 
 
-def test_what_is_trained_runs_as_it_is_and_has_a_card(tmp_path: Path) -> None:
+def test_what_is_trained_runs_as_it_is_and_has_a_card(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
     data, out = labelled(tmp_path / "data", 8), tmp_path / "out"
-    ended = run("train", data, "--out", out, "--iterations", "6", *options(), cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    for said in (
-        "8 square, 8 disc",
-        "starts from nothing",
-        "iteration 6",
-        "mask AP",
-        "7 pictures an",
-    ):
-        assert said in ended.stderr
+    assert trained(data, out, "learn.iterations=6") == out / BEST
+    for said in ("8 square, 8 disc", "starts from nothing", "iteration 6", "7 pictures an epoch"):
+        assert said in caplog.text
     card = json.loads((out / "card.json").read_text())
     assert card["classes"] == list(CLASSES)
     assert card["settings"]["learn"]["iterations"] == 6
@@ -78,25 +78,28 @@ def test_what_is_trained_runs_as_it_is_and_has_a_card(tmp_path: Path) -> None:
         "--set", "segment.filter_threshold=0", cwd=tmp_path,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    inspected = run("weights", "inspect", out / BEST, cwd=tmp_path)
-    for said in ("square", "disc", "solov2-nano", "bgr"):
-        assert said in inspected.stdout
+    told = load_checkpoint(out / BEST).metadata
+    assert (told.network, told.classes) == ("solov2-nano", CLASSES)
+    assert told.preprocessing is not None
+    assert told.notes["iterations"] == "6"
 
 
-def test_a_killed_training_goes_on_to_the_same_result(tmp_path: Path) -> None:
+def test_a_killed_training_goes_on_to_the_same_result(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     data = labelled(tmp_path / "data", 8)
-    trained(data, tmp_path / "whole", "learn.iterations=8")
+    settings = "learn.iterations=8", "save.every_s=0"
+    trained(data, tmp_path / "whole", *settings)
     out = tmp_path / "broken"
-    command = command_line(data, out, 8, "save.every_s=0")
-    with running(*command, cwd=tmp_path) as process:
+    with running(*command_line(data, out, 8, "save.every_s=0"), cwd=tmp_path) as process:
         wait_for_line(process, "iteration 5 ")
         process.send_signal(signal.SIGKILL)
         process.wait()
     assert (out / STATE).exists()
     assert not (out / LAST).exists()
-    ended = run(*command, cwd=tmp_path)
-    assert ended.returncode == 0, ended.stderr
-    assert "going on from iteration" in ended.stderr
+    caplog.set_level(logging.INFO)
+    trained(data, out, *settings)
+    assert "going on from iteration" in caplog.text
     assert same(out / LAST, tmp_path / "whole" / LAST)
     assert same(out / BEST, tmp_path / "whole" / BEST)
     measured = [
@@ -108,8 +111,7 @@ def test_a_killed_training_goes_on_to_the_same_result(tmp_path: Path) -> None:
 
 def test_a_stopped_training_says_so_and_other_settings_are_refused(tmp_path: Path) -> None:
     data, out = labelled(tmp_path / "data"), tmp_path / "out"
-    command = command_line(data, out, 2000)
-    with running(*command, cwd=tmp_path) as process:
+    with running(*command_line(data, out, 2000), cwd=tmp_path) as process:
         wait_for_line(process, "iteration 2 ")
         process.send_signal(signal.SIGINT)
         assert "the same command goes on" in wait_for_line(process, "stopped at")
@@ -174,21 +176,28 @@ def test_a_full_disk_stops_or_is_counted(tmp_path: Path) -> None:
     assert "3 files could not be written" in (tmp_path / "goes" / "card.md").read_text()
 
 
+def command(*arguments: str) -> None:
+    """The command line in this process."""
+    train_app(list(arguments), standalone_mode=False)
+
+
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     data = labelled(tmp_path / "data")
     document, _ = content()
     document["annotations"][3]["segmentation"] = []
     wrong = write(tmp_path / "data", document, "wrong.json")
-    ended = run("train", wrong, "--iterations", "1", "--classes", "disc", cwd=tmp_path)
+    with pytest.raises(SourceError, match=r"1 × empty mask \(annotation 4\)"):
+        command(str(wrong), "--iterations", "1", "--classes", "disc")
+    wrongs = ("learn.batch=0", "nothing=1", "augment.zoom=[2.0, 1.0]")
+    with pytest.raises(ConfigError, match=r"docs/TRAINING\.md") as told:
+        command(str(data), *(word for change in wrongs for word in ("--set", change)))
+    for said in ("learn.batch", "one of the keys network, device", "the smaller one first"):
+        assert said in str(told.value)
+    with pytest.raises(typer.BadParameter, match="say what to learn from"):
+        command("--minutes", "1")
+    ended = run("train", wrong, "--minutes", "1", cwd=tmp_path)
     assert ended.returncode == 3
-    assert ended.stderr.startswith("error: ")
-    assert "1 × empty mask (annotation 4)" in ended.stderr
-    ended = run("train", "--set", "learn.batch=0", "--set", "nothing=1", data, cwd=tmp_path)
-    assert ended.returncode == 2
-    assert "learn.batch" in ended.stderr
-    assert "one of the keys network, device" in ended.stderr
-    ended = run("train", "--set", "augment.zoom=[2.0, 1.0]", data, cwd=tmp_path)
-    assert "two numbers above 0, the smaller one first" in ended.stderr
+    assert ended.stderr.startswith(f"error: {wrong}: wanted data without mistakes")
 
 
 def test_the_page_tells_every_key() -> None:

@@ -17,6 +17,7 @@ from .settings import TrainSettings
 train_app = typer.Typer(
     add_completion=False, pretty_exceptions_enable=False, rich_markup_mode="rich"
 )
+REMEDY = "The keys and their meaning are in docs/TRAINING.md"
 EPILOG = """Examples:
   run_stream.py train labels.json
   run_stream.py train labels.json=pictures more.json --validation held.json --out out/forklifts
@@ -96,7 +97,7 @@ def train(
         for key, value in overrides.items()
         if value is not None
     ]
-    checked = load(TrainSettings, config, [*given, *(changes or [])])
+    checked = load(TrainSettings, config, [*given, *(changes or [])], REMEDY)
     if settings:
         print(page(checked).removeprefix(INTRODUCTION), end="")
         return

@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.config import Settings
-from pipeline.device import DeviceName
 
 
 def _rising(span: tuple[float, float]) -> tuple[float, float]:
@@ -156,7 +155,7 @@ class TrainSettings(Settings):
 
     network: str = "solov2-nano"
     """Name of the network; every `solov2-…` of `weights list` can be trained."""
-    device: DeviceName = "auto"
+    device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute: auto takes a CUDA device when there is one."""
     threads: int = Field(default=0, ge=0)
     """CPU threads of the network; 0: one for each core but those of the workers."""
