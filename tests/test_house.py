@@ -78,6 +78,12 @@ def test_no_file_is_longer_than_300_lines() -> None:
     assert long == {}
 
 
+def test_no_file_of_the_page_is_longer_than_300_lines() -> None:
+    page = list((ROOT / "pipeline/viewer/page").iterdir())
+    assert page
+    assert [str(file) for file in page if len(file.read_text().splitlines()) > 300] == []
+
+
 def test_functions_are_short() -> None:
     product = [file for file in tracked(".py") if file.parent.name not in ("tests", "benchmarks")]
     lengths = sorted(length for file in product for length in functions(file))
