@@ -15,6 +15,7 @@ from pipeline.config import load
 from pipeline.config_page import page
 from pipeline.metrics import METRIC_NAMES
 from stages.assembly import ProgramSettings
+from stages.evaluation.cli import evaluate_app
 from stages.networks.weights_cli import weights_app
 
 ROOT = Path(__file__).parents[1]
@@ -26,6 +27,11 @@ OPTIONS = {
     "config": "config set",
 }
 WEIGHTS = {"list", "fetch", "convert", "inspect"}
+EVALUATE = {
+    "masks": "weights networks results classes device size threads out",
+    "tracks": "ground-truth results detections classes set out",
+    "stream": "config weights set out",
+}
 
 
 def command_line() -> TyperGroup:
@@ -52,10 +58,13 @@ def test_the_config_page_is_the_models() -> None:
 
 def test_commands_and_options_stay() -> None:
     commands = command_line()
-    for name, promised in OPTIONS.items():
-        command = commands.commands[name]
-        offered = {o.removeprefix("--") for p in command.params for o in p.opts if o[:2] == "--"}
-        assert set(promised.split()) == offered
+    evaluate = typer.main.get_command(evaluate_app)
+    assert isinstance(evaluate, TyperGroup)
+    for group, promises in ((commands, OPTIONS), (evaluate, EVALUATE)):
+        for name, promised in promises.items():
+            parameters = group.commands[name].params
+            offered = {o.removeprefix("--") for p in parameters for o in p.opts if o[:2] == "--"}
+            assert set(promised.split()) == offered
     weights = typer.main.get_command(weights_app)
     assert isinstance(weights, TyperGroup)
     assert set(weights.commands) == WEIGHTS
