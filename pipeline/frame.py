@@ -34,7 +34,8 @@ class Image:
     """A picture as it came: the decoder's own planes, or encoded bytes.
 
     ``bgr24``: one plane (H, W, 3). ``yuv420p``: Y (H, W), U and V (⌈H/2⌉, ⌈W/2⌉).
-    ``jpeg``: one plane, the file's bytes; or none, when only the size is known. All uint8, row-contiguous, not to be written to.
+    ``jpeg``: one plane, the file's bytes; or none, when only the size is known.
+    All planes are uint8, row-contiguous, not to be written to.
     ``sample_aspect``: width ÷ height of one pixel as shown.
     ``pipeline.picture.to_bgr`` makes any of them BGR.
     """
