@@ -64,9 +64,9 @@ class Listener:
         self.line.rewind()
 
     def leave(self, now_ns: int) -> None:
-        """Its connection is gone; the time of grace begins."""
-        if self.route is not None and not self.settled:
-            log.warning("lossless subscriber %r is gone; waiting for it", self.name)
+        """Its connection is gone, or none was there yet; the time of grace begins."""
+        if not self.settled and (self.hello is None or self.route is not None):
+            log.info("waiting up to %g s for lossless subscriber %r", self._grace_s, self.name)
         self.route = None
         if not self._ending:
             self._waited_since_ns = now_ns
