@@ -5,6 +5,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +13,10 @@ import zmq
 
 from pipeline.client import Subscriber
 from pipeline.client.mailbox import Mode
+from pipeline.demand import Demand
 from pipeline.errors import EndpointError
 from pipeline.wire import DeliveryMode, topic
-from stages.publish import PublishSettings
+from stages.publish import PublishSettings, PublishStage
 from stages.publishing.delivery import MOST_PEERS
 from tests.station import ANY_PORT, MODEL, Station, frame
 
@@ -249,6 +251,25 @@ def test_a_name_that_is_not_expected_is_an_error_for_the_program() -> None:
             pytest.raises(EndpointError, match=r"'indexr' is not in publish\.lossless"),
         ):
             list(subscriber)
+
+
+def test_the_socket_is_found_wherever_it_is(tmp_path: Path) -> None:
+    endpoint = f"ipc://{tmp_path}/m"
+    with Station(PublishSettings(endpoint=endpoint)) as station:
+        assert station.stage.delivery_endpoint == f"{endpoint}.delivery"
+        with Subscriber(endpoint, mode="credit", timeout_s=10) as subscriber:
+            station.wait_for("meta")
+            station.put(frame(0))
+            assert subscriber.take(10) is not None
+    elsewhere = f"ipc://{tmp_path}/elsewhere"
+    with Station(PublishSettings(endpoint=ANY_PORT, delivery=elsewhere)) as station:
+        assert station.stage.delivery_endpoint == elsewhere
+        with Subscriber(station.endpoint, mode="credit", timeout_s=10):
+            station.wait_for("meta")
+    with pytest.raises(EndpointError, match=r"publish\.delivery: .*publish\.insecure=true"):
+        PublishStage(
+            PublishSettings(endpoint=ANY_PORT, delivery="tcp://0.0.0.0:*"), demand=Demand()
+        )
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ def test_endpoints_know_where_the_pictures_are_and_who_reaches_them() -> None:
     )
     assert str(parse_endpoint("ipc:///tmp/a", "test").for_pictures()) == "ipc:///tmp/a.pictures"
     assert parse_endpoint("tcp://127.0.0.1:65535", "test").for_pictures().port == 0
+    assert str(records.for_delivery()) == "tcp://camera-host:5557"
+    assert str(parse_endpoint("ipc:///tmp/a", "test").for_delivery()) == "ipc:///tmp/a.delivery"
     for address in ("tcp://127.8.9.1:1", "tcp://[::1]:1", "tcp://localhost:1", "ipc:///tmp/a"):
         assert parse_endpoint(address, "test").is_local
     for address in ("tcp://0.0.0.0:1", "tcp://*:1", "tcp://eth0:1", "tcp://[::]:1", "tcp://a:1"):
