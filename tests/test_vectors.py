@@ -93,6 +93,7 @@ def told(status: Status) -> Vector:
         "pictures": status.pictures,
         "streams": list(status.streams),
         "delivery": status.delivery,
+        "security": status.security,
         "lossless": [vars(listener) for listener in status.lossless],
     }
 

@@ -148,7 +148,8 @@ def _status(fields: Vector) -> Vector:
     classes = fields.pop("classes")
     fields.pop("v")
     fields["utc_ns"] = str(fields["utc_ns"])
-    return fields | {"model": model and [model["name"], model["weights"], classes]}
+    model = model and [model["name"], model["weights"], classes]
+    return fields | {"model": model, "security": fields.get("security", "")}
 
 
 def _sent(name: str, about: str, sent: Frame) -> Vector:
@@ -241,6 +242,17 @@ def _unknown() -> Iterator[Vector]:
         replace(STATUS, epoch=None, seq=None, age_ms=None, model=None), publisher=PUBLISHER, pseq=0
     )
     yield accepted("status before frames", "null", waiting, _status(json.loads(waiting[1])))
+
+    old = json.loads(sent[1])
+    for name in ("delivery", "lossless", "security"):
+        old.pop(name, None)
+    expect = _status(dict(old)) | {"delivery": "", "lossless": [], "security": ""}
+    parts = [sent[0], json.dumps(old).encode()]
+    yield accepted("status without what was added later", "", parts, expect)
+    welcome = {"v": 1, "kind": "welcome", "publisher": PUBLISHER, "pictures": "ipc:///x"}
+    part_of_it = b"welcome/v1/" + json.dumps(welcome).encode()
+    said = {"kind": "welcome", "publisher": PUBLISHER, "pictures": "ipc:///x", "delivery": ""}
+    yield accepted("welcome without what was added later", "", [part_of_it], said)
 
 
 def _spellings() -> Iterator[Vector]:
