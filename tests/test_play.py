@@ -236,3 +236,16 @@ def test_its_metrics_are_served(tmp_path: Path) -> None:
         wait_for_line(process, "frames/s")
         with urllib.request.urlopen(said.replace("metrics", "healthz"), timeout=5) as answer:
             assert json.load(answer)["streams"]["gate"]["state"] == "running"
+
+
+def test_who_may_lose_nothing_makes_the_recording_wait(tmp_path: Path) -> None:
+    lines = recorded(tmp_path, [seen(seq) for seq in range(200)])
+    endpoint = f"ipc://{tmp_path}/wire"
+    arguments = ["--speed", "max", "--publish", endpoint, "--set", 'publish.lossless=["indexer"]']
+    with (
+        running("play", lines, *arguments, cwd=tmp_path) as process,
+        Subscriber(endpoint, mode="lossless", name="indexer", timeout_s=30) as subscriber,
+    ):
+        got = [json.loads(message.header) for message in subscriber.messages()]
+        assert process.wait(20) == 0
+    assert contents(got) == contents(lines_of(lines))
