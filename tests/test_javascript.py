@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import time
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tests.station import Puppet, Station, frame, instances
 
 PAGE = (PACKAGE / "README.md").read_text()
 TSC = PACKAGE / "node_modules" / "typescript" / "bin" / "tsc"
+PRETTIER = PACKAGE / "node_modules" / "prettier" / "bin" / "prettier.cjs"
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +42,16 @@ def test_its_types_are_right_and_current(tmp_path: Path) -> None:
     assert fresh == kept, "`npm run types` in pipeline/client/javascript makes them anew"
 
 
+def test_its_sources_are_laid_out_alike() -> None:
+    checked = node(PRETTIER, "--check", "src", "test", "examples")
+    assert checked.returncode == 0, f"`npm run format` does it: {checked.stderr}"
+
+
+def test_it_has_the_version_of_the_program() -> None:
+    project = tomllib.loads((PACKAGE.parents[2] / "pyproject.toml").read_text())["project"]
+    assert json.loads((PACKAGE / "package.json").read_text())["version"] == project["version"]
+
+
 def test_its_lock_file_names_no_registry() -> None:
     locked = json.loads((PACKAGE / "package-lock.json").read_text())
     assert [name for name, package in locked["packages"].items() if "resolved" in package] == []
@@ -57,8 +69,8 @@ def test_it_sees_what_the_program_recorded_and_the_example_of_its_page_works(
         reader = subprocess.Popen(["node", program], stdout=subprocess.PIPE, text=True)
         source = "synthetic:crossing?size=128x96"
         done = run(
-            "run", source, "--max-frames", "60", "--publish", endpoint, "--record", "kept",
-            cwd=tmp_path,
+            "run", source, "--max-frames", "30", "--publish", endpoint, "--record", "kept",
+            "--set", "record.video=false", cwd=tmp_path,
         )  # fmt: skip
         messages, books = told(watcher)
         out, _ = reader.communicate(timeout=30)

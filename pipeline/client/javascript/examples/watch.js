@@ -12,12 +12,36 @@ import { Subscriber } from "maskstream-client";
 /** @import {FrameMessage} from "maskstream-client" */
 
 /** @param {FrameMessage} message */
-function line({ kind, stream, epoch, seq, pseq, dropped, time, model, instances, picture, position }) {
+function line({
+  kind,
+  stream,
+  epoch,
+  seq,
+  pseq,
+  dropped,
+  time,
+  model,
+  instances,
+  picture,
+  position,
+}) {
   const seen = instances?.map(({ track, label, score, box, mask }) => {
     return { track, label, score, box, pixels: mask.area, coco: mask.toCoco() };
   });
   const captured = time.capturedUtcNs.toString(); // more digits than JSON's numbers keep everywhere
-  return { kind, stream, epoch, seq, pseq, dropped, captured, model, seen, position, jpeg: picture?.data.length };
+  return {
+    kind,
+    stream,
+    epoch,
+    seq,
+    pseq,
+    dropped,
+    captured,
+    model,
+    seen,
+    position,
+    jpeg: picture?.data.length,
+  };
 }
 
 const { slowMs, ...options } = JSON.parse(process.argv[3] ?? "{}");

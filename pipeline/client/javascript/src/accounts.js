@@ -31,6 +31,24 @@ import { minus, plus, total } from "./counter.js";
  * @property {Record<string, number>} dropped
  */
 
+/**
+ * Where every captured frame went, in one line; it adds up for the kind `meta`. What was received and
+ * then skipped, here, counts as skipped, like what was passed over.
+ *
+ * @param {Omit<KindStatistics, "stream" | "kind">} counts
+ */
+export function equation({ received, skipped, passedOver, lost, captured, dropped }) {
+  const reasons = Object.entries(dropped)
+    .sort()
+    .map(([reason, count]) => `${reason} ${count}`);
+  const told = reasons.length > 0 ? ` (${reasons.join(", ")})` : "";
+  return (
+    `${captured} captured = ${received - skipped} received + ` +
+    `${total(dropped)} dropped by the pipeline${told} + ` +
+    `${skipped + passedOver} skipped + ${lost} lost on the wire`
+  );
+}
+
 /** The books of one stream and kind. */
 export class Account {
   publisher = "";

@@ -5,7 +5,13 @@ import { setTimeout } from "node:timers/promises";
 
 import { addressOf } from "./endpoints.js";
 import { encodeRequest } from "./requests.js";
-import { HEARTBEAT_MS, HEARTBEAT_TIMEOUT_MS, LAST_WORDS_MS, openDealer, settled } from "./sockets.js";
+import {
+  HEARTBEAT_MS,
+  HEARTBEAT_TIMEOUT_MS,
+  LAST_WORDS_MS,
+  openDealer,
+  settled,
+} from "./sockets.js";
 
 /** @import {Endpoint} from "./endpoints.js" */
 /** @import {Hello, Request} from "./requests.js" */
@@ -50,9 +56,11 @@ export class Connection {
   /** @param {Request} request */
   say(request) {
     const part = encodeRequest(request);
-    this.#saying = this.#saying.then(async () => {
-      if (!this.#socket.closed) await this.#socket.send(part);
-    }).catch(() => {}); // closed meanwhile: what was to be said is of no use any more
+    this.#saying = this.#saying
+      .then(async () => {
+        if (!this.#socket.closed) await this.#socket.send(part);
+      })
+      .catch(() => {}); // closed meanwhile: what was to be said is of no use any more
   }
 
   /** At once, without what was not said yet. */

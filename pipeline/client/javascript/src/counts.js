@@ -25,12 +25,13 @@ export function decodeCounts(counts, pixels, where) {
   /** @type {number[]} */
   const runs = [];
   let total = 0;
-  for (let at = 0; at < counts.length; ) {
+  for (let at = 0; at < counts.length;) {
     const [difference, next] = readNumber(counts, at, where);
     const run = difference + (runs.length > 2 ? runs[runs.length - 2] : 0);
     at = next;
     total += run;
-    if (run < 0 || total > pixels) throw misfit(where, pixels, `a run of ${run} px, ${total} px in all`);
+    if (run < 0 || total > pixels)
+      throw misfit(where, pixels, `a run of ${run} px, ${total} px in all`);
     runs.push(run);
   }
   if (total === pixels) return runs;
@@ -76,7 +77,7 @@ function readNumber(counts, start, where) {
  */
 function writeNumber(number) {
   let text = "";
-  for (let rest = number, more = true; more; ) {
+  for (let rest = number, more = true; more;) {
     const next = Math.floor(rest / (GROUP + 1));
     const bits = rest - next * (GROUP + 1);
     more = next !== ((bits & SIGN) === 0 ? 0 : -1);

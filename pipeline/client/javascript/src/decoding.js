@@ -4,51 +4,26 @@
 
 import { Truncated, UnsupportedVersion } from "./errors.js";
 import { Fields, REMEDY, refused, shown, wrong } from "./fields.js";
-import { LONGEST_SIDE_PX, MOST_INSTANCES, instancesOf } from "./instances.js";
+import { frameOf } from "./frames.js";
 import { parseJson } from "./json.js";
 import { statusOf } from "./status.js";
 import { KINDS, PICTURES, VERSION, WELCOME, checkStream, topic } from "./topics.js";
 
-/** @import {Instance} from "./instances.js" */
-/** @import {Model, Status} from "./status.js" */
+/** @import {FrameFields} from "./frames.js" */
+/** @import {Status} from "./status.js" */
 /** @import {FrameKind, Kind} from "./topics.js" */
 
 /**
  * What every header has: enough to route a message and to account for it.
  * @typedef {{kind: Kind, publisher: string, stream: string, pseq: number, fields: Fields}} Envelope
  */
-/** @typedef {"rtcp" | "arrival" | "media"} ClockName */
-/**
- * @typedef {object} Time
- * @property {bigint | null} pts in units of `timeBase` seconds
- * @property {[number, number]} timeBase numerator, denominator
- * @property {number | null} mediaS `pts` in seconds, for reading
- * @property {bigint} capturedUtcNs since 1970-01-01 UTC, by `clock`
- * @property {ClockName} clock
- * @property {Record<string, number>} stagesMs how long each stage held the frame
- */
-/** The source's picture. `sampleAspect`: width and height of one pixel as shown.
- * @typedef {{width: number, height: number, sampleAspect: [number, number]}} Image */
-/** @typedef {{format: "jpeg", width: number, height: number, data: Buffer}} Picture */
 /**
  * One frame of one stream.
  *
- * @typedef {object} FrameMessage
- * @property {FrameKind} kind
- * @property {string} publisher a new UUID for each run of the publisher
- * @property {string} stream
- * @property {number} pseq number of the message of this publisher, stream and kind
- * @property {Buffer} header as it came, with the fields that this version does not know
- * @property {number} epoch
- * @property {number} seq number of the captured frame in its epoch
- * @property {Record<string, number>} dropped frames of this epoch that were not published, by reason
- * @property {Time} time
- * @property {Image | null} image what boxes and masks refer to
- * @property {Model | null} model with the class names that are known so far
- * @property {Instance[] | null} instances null: the frame was not segmented
- * @property {number[]} ended ids of tracks that ended with this frame
- * @property {Picture | null} picture the JPEG file, with the kinds annotated and image
- * @property {import("./requests.js").Position | null} position with the modes credit and lossless
+ * @typedef {{kind: FrameKind, publisher: string, stream: string, pseq: number, header: Buffer}
+ *   & FrameFields} FrameMessage
+ * `publisher`: a new UUID for each run of it. `pseq`: number of the message of this publisher, stream
+ * and kind. `header`: as it came, with the fields that this version does not know.
  */
 /**
  * @typedef {object} StatusMessage
@@ -64,8 +39,6 @@ import { KINDS, PICTURES, VERSION, WELCOME, checkStream, topic } from "./topics.
  * @typedef {{publisher: string, pictures: string, delivery: string}} Welcome */
 
 const LARGEST_HEADER_BYTES = 16 * 2 ** 20;
-/** @type {readonly ClockName[]} */
-const CLOCKS = ["rtcp", "arrival", "media"];
 
 /**
  * A message from its parts: topic, header and, for pictures, the JPEG file.
@@ -202,90 +175,7 @@ function messageOf({ kind, publisher, stream, pseq, fields }, header, jpeg) {
   if (kind === "status") {
     return { kind, publisher, stream, pseq, header, status: statusOf(fields, stream) };
   }
-  const image = imageOf(fields);
-  const instances = instancesOf(fields, image);
-  return {
-    kind,
-    publisher,
-    stream,
-    pseq,
-    header,
-    epoch: fields.integer("epoch"),
-    seq: fields.integer("seq"),
-    dropped: fields.counts("dropped"),
-    time: timeOf(fields.inner("time")),
-    image,
-    model: modelOf(fields, instances ?? []),
-    instances,
-    ended: fields.integers("ended", MOST_INSTANCES),
-    picture: jpeg === null ? null : pictureOf(fields.inner("picture"), jpeg, image),
-    position: null,
-  };
-}
-
-/** @param {Fields} time @returns {Time} */
-function timeOf(time) {
-  if (time.take("media_s") !== null) time.number("media_s"); // for people, but a number it must be
-  const pts = time.take("pts") === null ? null : time.integer64("pts");
-  const timeBase = time.pair("time_base", 1);
-  const text = time.text("clock");
-  const clock = CLOCKS.find((name) => name === text);
-  if (clock === undefined) throw wrong(time.path("clock"), `one of ${CLOCKS.join(", ")}`, text);
-  return {
-    pts,
-    timeBase,
-    mediaS: pts === null ? null : (Number(pts) * timeBase[0]) / timeBase[1],
-    capturedUtcNs: time.integer64("captured_utc_ns"),
-    clock,
-    stagesMs: time.numbers("stages_ms"),
-  };
-}
-
-/** @param {Fields} fields @returns {Image | null} */
-function imageOf(fields) {
-  if (fields.take("image") === null) return null;
-  const image = fields.inner("image");
-  return {
-    width: image.integer("width", 1, LONGEST_SIDE_PX),
-    height: image.integer("height", 1, LONGEST_SIDE_PX),
-    sampleAspect: image.has("sar") ? image.pair("sar", 1) : [1, 1],
-  };
-}
-
-/**
- * The model of a header. Of its class names those that the instances mention, else "".
- *
- * @param {Fields} fields
- * @param {Instance[]} instances
- * @returns {Model | null}
- */
-function modelOf(fields, instances) {
-  if (fields.take("model") === null) return null;
-  const model = fields.inner("model");
-  /** @type {string[]} */
-  const classes = [];
-  for (const instance of instances) {
-    if (instance.label !== null) classes[instance.class] = instance.label;
-  }
-  return {
-    name: model.text("name"),
-    weights: model.text("weights"),
-    classes: Array.from(classes, (name) => name ?? ""),
-  };
-}
-
-/**
- * @param {Fields} picture
- * @param {Buffer} data
- * @param {Image | null} image
- * @returns {Picture}
- */
-function pictureOf(picture, data, image) {
-  if (image === null) throw wrong("header.image", "an object", null);
-  const format = picture.text("format");
-  if (format !== "jpeg") throw wrong(picture.path("format"), "jpeg", format);
-  const width = picture.integer("width", 1, LONGEST_SIDE_PX);
-  return { format, width, height: picture.integer("height", 1, LONGEST_SIDE_PX), data };
+  return { kind, publisher, stream, pseq, header, ...frameOf(fields, jpeg) };
 }
 
 /** @param {Kind} kind @returns {kind is "annotated" | "image"} */

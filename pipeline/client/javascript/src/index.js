@@ -1,5 +1,6 @@
 /** Receive what a maskstream publishes. The protocol is docs/PROTOCOL.md of its repository. */
 
+export { equation } from "./accounts.js";
 export { decode, decodeHeader, decodeWelcome } from "./decoding.js";
 export {
   AccessError,

@@ -91,6 +91,9 @@ function maskOf(mask, picture) {
     const wanted = `a crop inside the ${picture.width}x${picture.height} px picture`;
     throw refused(mask.where, wanted, `${width}x${height} px at (${x}, ${y})`);
   }
-  const rle = { size: /** @type {[number, number]} */ ([height, width]), counts: mask.text("counts") };
+  const rle = {
+    size: /** @type {[number, number]} */ ([height, width]),
+    counts: mask.text("counts"),
+  };
   return new Mask(picture, [x, y], rle, mask.path("counts"));
 }

@@ -8,7 +8,6 @@ export const MOST_VALUES = 1_000_000;
 const LONGEST_NUMBER = 1_000;
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)((?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)/y;
-// eslint-disable-next-line no-control-regex
 const PLAIN = /[^"\\\x00-\x1f]*/y;
 const SPACE = /[ \t\n\r]*/y;
 const FOUR_HEX = /[0-9a-fA-F]{4}/y;

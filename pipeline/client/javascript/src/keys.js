@@ -31,7 +31,11 @@ export function readLock(keys, serverKey) {
   for (const key of [publicKey, secretKey]) {
     if (!KEY.test(key)) throw refused("keys", "keys of 40 characters", "something else", MAKE_THEM);
   }
-  return { publicKey, secretKey, serverKey: KEY.test(serverKey) ? serverKey : readPublic(serverKey) };
+  return {
+    publicKey,
+    secretKey,
+    serverKey: KEY.test(serverKey) ? serverKey : readPublic(serverKey),
+  };
 }
 
 /** @param {string} path @returns {KeyPair} */
@@ -49,7 +53,9 @@ function readKeys(path) {
 
 /** @param {string} path */
 function readPublic(path) {
-  const keys = read(path).split("\n").map((line) => line.trim().split(/\s/)[0]);
+  const keys = read(path)
+    .split("\n")
+    .map((line) => line.trim().split(/\s/)[0]);
   const found = keys.filter((word) => KEY.test(word));
   if (found.length === 1) return found[0];
   throw refused(path, "one public key", `${found.length} keys`, "Give the .pub file of one");

@@ -94,7 +94,7 @@ export class Mask {
   *#strips() {
     let at = 0;
     for (const [i, run] of this.#runs.entries()) {
-      for (let left = run; left > 0; ) {
+      for (let left = run; left > 0;) {
         const room = this.height - (at % this.height);
         const length = Math.min(left, room);
         yield [at, length, i % 2 === 1, length === room];

@@ -74,7 +74,8 @@ export class Requester {
     this.#closed = true;
     this.#welcomes.close();
     // A lossless subscriber may come back, unless it has all that it wanted.
-    if (this.#order.mode === "credit" || this.#isSatisfied()) this.#connection?.say({ kind: "bye" });
+    if (this.#order.mode === "credit" || this.#isSatisfied())
+      this.#connection?.say({ kind: "bye" });
     this.#connection?.close();
     this.#mailbox.finish(error);
   }
@@ -92,7 +93,8 @@ export class Requester {
     this.heardMs = performance.now();
     const { publisher, delivery } = decodeWelcome(part);
     if (delivery === "" && this.#wanted.delivery === null) return this.close(noDelivery());
-    const announced = this.#wanted.delivery ?? parseEndpoint(delivery, "publisher's delivery socket");
+    const announced =
+      this.#wanted.delivery ?? parseEndpoint(delivery, "publisher's delivery socket");
     const at = seenThrough(announced, this.#wanted.delivery ?? this.#wanted.records);
     const isThere = this.#connection?.address === addressOf(at) && publisher === this.#publisher;
     if (!isThere) this.#connect(at);
@@ -121,7 +123,8 @@ export class Requester {
     this.heardMs = performance.now();
     const answer = decodeAnswer(parts[0]);
     if (answer.kind === "welcome") this.#greet(answer.publisher, answer.next);
-    else if (answer.kind === "message") this.#receive(answer.number, answer.skipped, parts.slice(1));
+    else if (answer.kind === "message")
+      this.#receive(answer.number, answer.skipped, parts.slice(1));
     else if (answer.kind === "end") this.#noteEnd(answer.number);
     else if (answer.kind === "error") this.#complain(answer.error, answer.text);
   }
@@ -158,7 +161,8 @@ export class Requester {
   #receive(number, skipped, parts) {
     if (number === null) {
       const message = unpack(openEnvelope(parts), parts);
-      if (message.kind === "status") this.#books.note(message.status, message.publisher, this.heardMs);
+      if (message.kind === "status")
+        this.#books.note(message.status, message.publisher, this.heardMs);
       return this.#acknowledge(); // it may tell of an end
     }
     if (number <= this.#received) return; // it comes again over a new connection
@@ -235,7 +239,8 @@ export class Requester {
   #complain(error, text) {
     const connection = this.#connection;
     if (error === "unknown" && connection?.greeted) connection.sayHello();
-    else if (error === "full") setTimeout(() => this.#closed || connection?.sayHello(), ASK_AGAIN_MS);
+    else if (error === "full")
+      setTimeout(() => this.#closed || connection?.sayHello(), ASK_AGAIN_MS);
     else if (error === "name" || error === "taken") this.close(unwelcome(this.#order.name, text));
     else if (error !== "unknown") throw refused("request", "one that the publisher takes", text);
   }

@@ -61,7 +61,11 @@ export function decodeAnswer(part) {
     case "pong":
       return { kind };
     case "error":
-      return { kind, error: fields.name("error"), text: fields.text("text").slice(0, LONGEST_TEXT) };
+      return {
+        kind,
+        error: fields.name("error"),
+        text: fields.text("text").slice(0, LONGEST_TEXT),
+      };
     default:
       throw wrong("answer.kind", "welcome, message, end, pong or error", kind);
   }

@@ -78,7 +78,12 @@ export class Subscriber {
    * @throws {RangeError} for an unknown mode or kind, or an option that does not go with the mode
    */
   constructor(endpoint, options = {}) {
-    const settings = { mode: /** @type {Mode} */ ("latest"), waiting: 256, untilEnd: true, ...options };
+    const settings = {
+      mode: /** @type {Mode} */ ("latest"),
+      waiting: 256,
+      untilEnd: true,
+      ...options,
+    };
     checkChoice("mode", [settings.mode], MODES);
     const order = orderOf(settings);
     const wanted = wantedOf(endpoint, options);

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { setTimeout } from "node:timers/promises";
 
-import { Subscriber } from "maskstream-client";
+import { Subscriber, equation } from "maskstream-client";
 import { XPublisher } from "zeromq";
 
 import { bytesOf, read } from "./reading.js";
@@ -76,7 +76,7 @@ async function together(options) {
   const socket = new XPublisher({ linger: 0 });
   await socket.bind("tcp://127.0.0.1:*");
   const subscriber = new Subscriber(String(socket.lastEndpoint), options);
-  for (let wish = ""; wish !== "\x01v1/"; ) wish = (await socket.receive())[0].toString("latin1");
+  for (let wish = ""; wish !== "\x01v1/";) wish = (await socket.receive())[0].toString("latin1");
   return { socket, subscriber };
 }
 
@@ -93,8 +93,16 @@ for (const { name, mode, events, expect } of read("sequences.jsonl")) {
     const counts = kinds.find(({ stream, kind }) => stream === "gate-2" && kind === "meta");
     assert.ok(counts);
     const found = /** @type {any} */ ({ ...counts, rejected, restarts });
-    assert.deepEqual(Object.fromEntries(Object.keys(expect).map((key) => [key, found[key]])), expect);
+    assert.deepEqual(
+      Object.fromEntries(Object.keys(expect).map((key) => [key, found[key]])),
+      expect,
+    );
     const dropped = Object.values(counts.dropped).reduce((sum, count) => sum + count, 0);
     assert.equal(counts.captured, counts.received + counts.lost + dropped);
+    const [left, ...right] = equation(counts).match(/\d+(?= [cdrsl])/g) ?? [];
+    assert.equal(
+      Number(left),
+      right.reduce((sum, number) => sum + Number(number), 0),
+    );
   });
 }

@@ -40,6 +40,13 @@ export type KindStatistics = {
  * @property {number} captured
  * @property {Record<string, number>} dropped
  */
+/**
+ * Where every captured frame went, in one line; it adds up for the kind `meta`. What was received and
+ * then skipped, here, counts as skipped, like what was passed over.
+ *
+ * @param {Omit<KindStatistics, "stream" | "kind">} counts
+ */
+export declare function equation({ received, skipped, passedOver, lost, captured, dropped }: Omit<KindStatistics, "stream" | "kind">): string;
 /** The books of one stream and kind. */
 export declare class Account {
     #private;

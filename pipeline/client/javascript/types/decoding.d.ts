@@ -2,8 +2,8 @@
  * Fields and parts that this version does not know are ignored. Sizes are bounded before anything
  * is allocated, so that a short message cannot ask for much memory. */
 import { Fields } from "./fields.js";
-import type { Instance } from "./instances.js";
-import type { Model, Status } from "./status.js";
+import type { FrameFields } from "./frames.js";
+import type { Status } from "./status.js";
 import type { FrameKind, Kind } from "./topics.js";
 export type Envelope = {
     kind: Kind;
@@ -12,91 +12,13 @@ export type Envelope = {
     pseq: number;
     fields: Fields;
 };
-export type ClockName = "rtcp" | "arrival" | "media";
-export type Time = {
-    /**
-     * in units of `timeBase` seconds
-     */
-    pts: bigint | null;
-    /**
-     * numerator, denominator
-     */
-    timeBase: [number, number];
-    /**
-     * `pts` in seconds, for reading
-     */
-    mediaS: number | null;
-    /**
-     * since 1970-01-01 UTC, by `clock`
-     */
-    capturedUtcNs: bigint;
-    clock: ClockName;
-    /**
-     * how long each stage held the frame
-     */
-    stagesMs: Record<string, number>;
-};
-export type Image = {
-    width: number;
-    height: number;
-    sampleAspect: [number, number];
-};
-export type Picture = {
-    format: "jpeg";
-    width: number;
-    height: number;
-    data: Buffer;
-};
 export type FrameMessage = {
     kind: FrameKind;
-    /**
-     * a new UUID for each run of the publisher
-     */
     publisher: string;
     stream: string;
-    /**
-     * number of the message of this publisher, stream and kind
-     */
     pseq: number;
-    /**
-     * as it came, with the fields that this version does not know
-     */
     header: Buffer;
-    epoch: number;
-    /**
-     * number of the captured frame in its epoch
-     */
-    seq: number;
-    /**
-     * frames of this epoch that were not published, by reason
-     */
-    dropped: Record<string, number>;
-    time: Time;
-    /**
-     * what boxes and masks refer to
-     */
-    image: Image | null;
-    /**
-     * with the class names that are known so far
-     */
-    model: Model | null;
-    /**
-     * null: the frame was not segmented
-     */
-    instances: Instance[] | null;
-    /**
-     * ids of tracks that ended with this frame
-     */
-    ended: number[];
-    /**
-     * the JPEG file, with the kinds annotated and image
-     */
-    picture: Picture | null;
-    /**
-     * with the modes credit and lossless
-     */
-    position: import("./requests.js").Position | null;
-};
+} & FrameFields;
 export type StatusMessage = {
     kind: "status";
     publisher: string;

@@ -1,4 +1,5 @@
 /** Receive what a maskstream publishes. The protocol is docs/PROTOCOL.md of its repository. */
+export { equation } from "./accounts.js";
 export { decode, decodeHeader, decodeWelcome } from "./decoding.js";
 export { AccessError, EndpointError, StreamError, Truncated, UnsupportedVersion, WireError, } from "./errors.js";
 export { Mask } from "./masks.js";
