@@ -25,6 +25,8 @@ from tests.station import ANY_PORT, Station, frame
 
 ROOT = Path(__file__).parents[1]
 KEY = ("gate-2", "meta")
+NOTICED_S = 6 + 2 + 4
+"""After the next heartbeat and its patience; the rest is for a machine that is busy."""
 HEAVY = {f"{i:064d}": 1.0 for i in range(100)}
 """Stage times that make a record of 7 KB, so that a held line is soon full."""
 
@@ -252,6 +254,23 @@ def test_a_status_tells_of_the_records_that_a_cut_took() -> None:
             until(lambda: looks[-1].captured == mill.captured)  # no frame comes, but a status
     assert_true(looks[-1], mill)
     assert looks[-1].lost == mill.published - looks[-1].received > 0
+
+
+def test_a_half_open_connection_is_noticed_and_what_it_took_is_counted() -> None:
+    with Station() as station, line_to(station) as (line, subscriber):
+        mill = Mill(station, epochs=())
+        with reading(subscriber) as looks:
+            grind_until_heard(mill, subscriber)
+            line.forget()
+            forgotten_s = time.monotonic()
+            while line.connections < 2:
+                mill.grind(10, gap_s=0.01)
+            assert time.monotonic() - forgotten_s < NOTICED_S
+            grind_until_heard(mill, subscriber)
+            station.end()
+            until(lambda: subscriber.ended)
+    assert looks[-1].lost > 0
+    assert_true(looks[-1], mill)
 
 
 PUBLISHER = """
