@@ -9,8 +9,10 @@ from torch import nn
 from stages.learning.evaluate import evaluate, open_segmenter, scene_examples
 from stages.learning.scenes import scene
 from stages.networks.checkpoint import load
+from stages.networks.solov2.fast import quicken
 from stages.networks.solov2.nano import NANO, Solov2Nano
 from stages.networks.solov2.shufflenet import STAGE_CHANNELS, STEM_CHANNELS, ShuffleNet
+from stages.networks.solov2.unshuffled import UnshuffledNet
 
 ROOT = Path(__file__).parents[1]
 BUNDLED = ROOT / "stages" / "networks" / "solov2" / "weights" / "solov2-nano.safetensors"
@@ -63,6 +65,22 @@ def test_channels_last_gives_the_same(network: Solov2Nano) -> None:
     for left, right in zip(plain.kernels, other.kernels, strict=True):
         torch.testing.assert_close(left, right, rtol=1e-4, atol=1e-5)
     torch.testing.assert_close(plain.mask_features, other.mask_features, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("canvas", [(320, 544), (64, 96)])
+@torch.inference_mode()
+def test_the_quick_network_says_the_same(network: Solov2Nano, canvas: tuple[int, int]) -> None:
+    pixels = torch.randn(2, 3, *canvas)
+    wanted = network(pixels)
+    quick, _ = quicken(network, torch.device("cpu"), torch.float32, compiled=False)
+    assert isinstance(quick.backbone, UnshuffledNet)
+    assert not any(type(module) is nn.Conv2d for module in quick.modules())
+    got = quick(pixels.contiguous(memory_format=torch.channels_last))
+    for left, right in zip(
+        wanted.cls_logits + wanted.kernels, got.cls_logits + got.kernels, strict=True
+    ):
+        torch.testing.assert_close(left, right, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(wanted.mask_features, got.mask_features, rtol=1e-3, atol=1e-3)
 
 
 @torch.inference_mode()

@@ -12,6 +12,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from .nano import Solov2Nano
+from .onednn import use_onednn
+from .unshuffled import unshuffle
+
 logger = logging.getLogger("maskstream.networks")
 
 _CHECK_PX = 64
@@ -46,40 +50,6 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     )
 
 
-class OneDnnConv2d(nn.Module):
-    """A convolution that always takes oneDNN's way.
-
-    torch sends small ones, and with one thread the pointwise ones too, to a way without oneDNN that
-    took half of the small network's time.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        super().__init__()
-        self.weight, self.bias = conv.weight, conv.bias
-        self._padding = [int(side) for side in conv.padding]
-        self._stride, self._dilation, self._groups = conv.stride, conv.dilation, conv.groups
-
-    def forward(self, x_BCHW: Tensor) -> Tensor:
-        y_BDHW: Tensor = torch.mkldnn_convolution(
-            x_BCHW,
-            self.weight,
-            self.bias,
-            self._padding,
-            self._stride,
-            self._dilation,
-            self._groups,
-        )
-        return y_BDHW
-
-
-def use_onednn(network: nn.Module) -> None:
-    """Replace every plain convolution by a ``OneDnnConv2d``, in place."""
-    for module in network.modules():
-        for name, child in list(module.named_children()):
-            if type(child) is nn.Conv2d:
-                setattr(module, name, OneDnnConv2d(child))
-
-
 def quicken(
     network: nn.Module, device: torch.device, precision: torch.dtype, compiled: bool
 ) -> tuple[nn.Module, torch.dtype]:
@@ -91,6 +61,8 @@ def quicken(
     plain = copy.deepcopy(network).eval().requires_grad_(False).to(device)
     fast = copy.deepcopy(plain)
     fold_batch_norm(fast)
+    if isinstance(fast, Solov2Nano):
+        unshuffle(fast)
     fast = fast.to(precision).to(memory_format=torch.channels_last)
     if device.type == "cpu" and torch.backends.mkldnn.is_available():
         use_onednn(fast)

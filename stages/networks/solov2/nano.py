@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn import functional
 
 from .convolutions import coordinates, resize
 from .output import HeadOutput
@@ -50,6 +50,40 @@ def _separable(width_in: int, width_out: int) -> nn.Sequential:
     )
 
 
+class LocatedConv2d(nn.Conv2d):
+    """A 3x3 convolution that is told where it looks: its last two inputs are coordinates x, y.
+
+    What the coordinates add is the same for all pictures of a size, and is computed apart.
+    """
+
+    def forward(  # type: ignore[override]  # it needs to know one size more
+        self, x_BFHW: Tensor, level: tuple[int, int]
+    ) -> Tensor:
+        """``level``: (height, width) of the map that ``x`` was resized from."""
+        seen = functional.conv2d(x_BFHW, self.weight[:, :-2], padding=1)
+        return seen + self.bearing(_size(x_BFHW), level)
+
+    def bearing(self, size: tuple[int, int], level: tuple[int, int]) -> Tensor:
+        """What the coordinates of a ``level`` add when it is resized to ``size``: (1, D, *size)."""
+        where = coordinates(self.weight.new_empty(1, 1, *level))
+        return functional.conv2d(resize(where, size), self.weight[:, -2:], padding=1)
+
+
+class LocatedLayer(nn.Sequential):
+    """A ``LocatedConv2d``, group norm and a rectifier."""
+
+    def __init__(self, width_in: int, width_out: int) -> None:
+        located = LocatedConv2d(width_in + 2, width_out, 3, padding=1, bias=False)
+        super().__init__(located, nn.GroupNorm(8, width_out), nn.ReLU(inplace=True))
+
+    def forward(  # type: ignore[override]  # as above
+        self, x_BFHW: Tensor, level: tuple[int, int]
+    ) -> Tensor:
+        located, norm, rectifier = self
+        y_BFHW: Tensor = rectifier(norm(located(x_BFHW, level)))
+        return y_BFHW
+
+
 def _dense(width_in: int, width_out: int) -> nn.Sequential:
     return nn.Sequential(
         nn.Conv2d(width_in, width_out, 3, padding=1, bias=False),
@@ -66,11 +100,6 @@ def _size(x_BFHW: Tensor) -> tuple[int, int]:
     return x_BFHW.shape[-2], x_BFHW.shape[-1]
 
 
-def _located(x_BFHW: Tensor) -> Tensor:
-    """Two channels more: where each pixel is."""
-    return torch.cat((x_BFHW, coordinates(x_BFHW)), dim=1)
-
-
 class NanoNeck(nn.Module):
     """A feature pyramid of separable convolutions at strides 8, 16 and 32."""
 
@@ -83,7 +112,7 @@ class NanoNeck(nn.Module):
         """Stages 2, 3, 4 to as many levels of (B, F, H, W), the finest first."""
         merged = [lateral(level) for lateral, level in zip(self.laterals, levels, strict=True)]
         for finer in range(len(merged) - 2, -1, -1):
-            coarse = interpolate(merged[finer + 1], size=_size(merged[finer]))
+            coarse = functional.interpolate(merged[finer + 1], size=_size(merged[finer]))
             merged[finer] = merged[finer] + coarse
         return [output(level) for output, level in zip(self.outputs, merged, strict=True)]
 
@@ -93,7 +122,7 @@ class NanoMaskBranch(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.levels = nn.ModuleList(_dense(_WIDTH + 2, width) for _ in STAGE_CHANNELS)
+        self.levels = nn.ModuleList(LocatedLayer(_WIDTH, width) for _ in STAGE_CHANNELS)
         self.stem = _projection(STEM_CHANNELS, width)
         self.refine = _separable(width, width)
         self.project = nn.Conv2d(width, width, 1)
@@ -101,7 +130,7 @@ class NanoMaskBranch(nn.Module):
     def forward(self, stem_BCHW: Tensor, levels: Sequence[Tensor]) -> Tensor:
         """(B, E, H, W), of the stem's height and width."""
         pairs = zip(self.levels, levels, strict=True)
-        finest, *coarser = [branch(_located(level)) for branch, level in pairs]
+        finest, *coarser = [branch(level, _size(level)) for branch, level in pairs]
         summed = sum((resize(part, _size(finest)) for part in coarser), start=finest)
         fine = resize(summed, _size(stem_BCHW)) + self.stem(stem_BCHW)
         features: Tensor = self.project(self.refine(torch.relu(fine)))
@@ -113,7 +142,7 @@ class NanoHead(nn.Module):
 
     def __init__(self, num_classes: int, kernel_channels: int) -> None:
         super().__init__()
-        self.kernel_tower = nn.Sequential(_dense(_WIDTH + 2, _WIDTH), _dense(_WIDTH, _WIDTH))
+        self.kernel_tower = nn.ModuleList((LocatedLayer(_WIDTH, _WIDTH), _dense(_WIDTH, _WIDTH)))
         self.class_tower = nn.Sequential(_dense(_WIDTH, _WIDTH), _dense(_WIDTH, _WIDTH))
         self.kernel = nn.Conv2d(_WIDTH, kernel_channels, 3, padding=1)
         self.score = nn.Conv2d(_WIDTH, num_classes, 3, padding=1)
@@ -121,8 +150,8 @@ class NanoHead(nn.Module):
     def forward(self, level_BFHW: Tensor, grid: int) -> tuple[Tensor, Tensor]:
         """Class logits (B, C, S, S) and kernels (B, E, S, S) of one level."""
         cells = resize(level_BFHW, (grid, grid))
-        where = resize(coordinates(level_BFHW), (grid, grid))
-        kernels = self.kernel(self.kernel_tower(torch.cat((cells, where), dim=1)))
+        first, second = self.kernel_tower
+        kernels = self.kernel(second(first(cells, _size(level_BFHW))))
         return self.score(self.class_tower(cells)), kernels
 
 

@@ -48,6 +48,7 @@ class Weighed(NamedTuple):
     scores: Tensor  # (B, K), below zero where there is nothing
     classes: Tensor  # (B, K)
     areas: Tensor  # (B, K), px
+    inside: Tensor  # (B, K, P), float 0 or 1
     soft: Tensor  # (B, K, P), 0..1
 
 
@@ -56,7 +57,7 @@ def detect_fixed(output: HeadOutput, strides: Sequence[int], thresholds: Thresho
     scores_BCG = cell_scores(output, thresholds)
     candidates = select(scores_BCG, output, strides, thresholds.products)
     weighed = weigh(candidates, output, thresholds)
-    return _shaped(_survivors(weighed, thresholds), output)
+    return _survivors(weighed, output, thresholds, thresholds.candidates)
 
 
 def detect_valid(
@@ -74,11 +75,10 @@ def _detect_one(output: HeadOutput, strides: Sequence[int], thresholds: Threshol
     eligible = min(int(torch.count_nonzero(scores_BCG)), thresholds.products)
     candidates = select(scores_BCG, output, strides, eligible)
     weighed = weigh(candidates, output, thresholds)
-    hopeful_K = weighed.scores[0] >= _hopeful(thresholds)
-    weighed = Weighed(*(column[:, hopeful_K] for column in weighed))
-    found = _survivors(weighed, thresholds)
+    hopeful = int(torch.count_nonzero(weighed.scores >= _hopeful(thresholds)))
+    found = _survivors(weighed, output, thresholds, min(hopeful, thresholds.candidates))
     some = int(torch.count_nonzero(found.scores >= 0))
-    return _shaped(Weighed(*(column[:, :some] for column in found)), output)
+    return Detections(*(column[:, :some] for column in found))
 
 
 def points_nms(scores_BCSS: Tensor) -> Tensor:
@@ -111,16 +111,17 @@ def select(
     flat_B = scores_BCG.flatten(1)
     scores_BK, places_BK = flat_B.topk(min(count, flat_B.shape[1]))
     cells_BK = places_BK % cells
-    kernels_BEG = torch.cat([kernels.flatten(2) for kernels in output.kernels], dim=2)
-    picked = cells_BK[:, None].expand(-1, kernels_BEG.shape[1], -1)
+    kernels_BGE = torch.cat(
+        [level.permute(0, 2, 3, 1).flatten(1, 2) for level in output.kernels], 1
+    )
     least_areas_G = torch.cat(
         [
-            torch.full((kernels.shape[2] * kernels.shape[3],), stride, device=scores_BCG.device)
-            for kernels, stride in zip(output.kernels, strides, strict=True)
+            torch.full((level.shape[2] * level.shape[3],), stride, device=scores_BCG.device)
+            for level, stride in zip(output.kernels, strides, strict=True)
         ]
     )
     return Candidates(
-        scores_BK, places_BK // cells, least_areas_G[cells_BK], kernels_BEG.gather(2, picked).mT
+        scores_BK, places_BK // cells, least_areas_G[cells_BK], _rows(kernels_BGE, cells_BK)
     )
 
 
@@ -128,33 +129,37 @@ def weigh(candidates: Candidates, output: HeadOutput, thresholds: Thresholds) ->
     """The masks in one product; each score times the mean of the soft values inside its mask."""
     features_BEP = output.mask_features.flatten(2)
     soft_BKP = (candidates.kernels @ features_BEP).float().sigmoid_()
-    inside_BKP = soft_BKP > thresholds.mask
+    inside_BKP = torch.gt(soft_BKP, thresholds.mask, out=torch.empty_like(soft_BKP))
     areas_BK = inside_BKP.sum(2)
     maskness_BK = (soft_BKP * inside_BKP).sum(2) / areas_BK.clamp(min=1)
     valid_BK = (candidates.scores > 0) & (areas_BK > candidates.least_areas)
     scores_BK = torch.where(valid_BK, candidates.scores * maskness_BK, _EMPTY)
-    return Weighed(scores_BK, candidates.classes, areas_BK, soft_BKP)
+    return Weighed(scores_BK, candidates.classes, areas_BK, inside_BKP, soft_BKP)
 
 
-def _survivors(weighed: Weighed, thresholds: Thresholds) -> Weighed:
-    weighed = _best(weighed, thresholds.candidates)
-    inside_BKP = (weighed.soft > thresholds.mask).float()
-    decay_BK = matrix_nms(inside_BKP, weighed.areas, weighed.classes, thresholds)
-    scores_BK = weighed.scores * decay_BK
-    kept_BK = (weighed.scores >= 0) & (scores_BK >= max(thresholds.filter, 0.0))
-    scores_BK = torch.where(kept_BK, scores_BK, _EMPTY)
-    return _best(weighed._replace(scores=scores_BK), thresholds.max_instances)
+def _survivors(
+    weighed: Weighed, output: HeadOutput, thresholds: Thresholds, candidates: int
+) -> Detections:
+    """What is left of the best ``candidates`` after Matrix NMS; soft masks are copied at last."""
+    scores_BK, order_BK = weighed.scores.topk(min(candidates, weighed.scores.shape[1]))
+    inside_BKP = _rows(weighed.inside, order_BK)
+    classes_BK = weighed.classes.gather(1, order_BK)
+    areas_BK = weighed.areas.gather(1, order_BK)
+    decayed_BK = scores_BK * matrix_nms(inside_BKP, areas_BK, classes_BK, thresholds)
+    kept_BK = (scores_BK >= 0) & (decayed_BK >= max(thresholds.filter, 0.0))
+    decayed_BK = torch.where(kept_BK, decayed_BK, _EMPTY)
+    scores_BN, best_BN = decayed_BK.topk(min(thresholds.max_instances, decayed_BK.shape[1]))
+    soft_BNP = _rows(weighed.soft, order_BK.gather(1, best_BN))
+    soft_BNHW = soft_BNP.unflatten(2, output.mask_features.shape[2:])
+    return Detections(scores_BN, classes_BK.gather(1, best_BN), soft_BNHW)
 
 
-def _best(weighed: Weighed, count: int) -> Weighed:
-    scores_BK, order_BK = weighed.scores.topk(min(count, weighed.scores.shape[1]))
-    pixels = order_BK[:, :, None].expand(-1, -1, weighed.soft.shape[2])
-    return Weighed(
-        scores_BK,
-        weighed.classes.gather(1, order_BK),
-        weighed.areas.gather(1, order_BK),
-        weighed.soft.gather(1, pixels),
-    )
+def _rows(x_BKP: Tensor, order_BN: Tensor) -> Tensor:
+    """The named rows of each picture (B, N, P), copied whole and not value by value."""
+    pictures, rows = x_BKP.shape[:2]
+    first_B1 = rows * torch.arange(pictures, device=x_BKP.device)[:, None]
+    chosen = x_BKP.flatten(0, 1).index_select(0, (first_B1 + order_BN).flatten())
+    return chosen.view(*order_BN.shape, -1)
 
 
 def matrix_nms(
@@ -186,8 +191,3 @@ def _picture(output: HeadOutput, index: int) -> HeadOutput:
         tuple(kernels[one] for kernels in output.kernels),
         output.mask_features[one],
     )
-
-
-def _shaped(found: Weighed, output: HeadOutput) -> Detections:
-    soft_BNHW = found.soft.unflatten(2, output.mask_features.shape[2:])
-    return Detections(found.scores, found.classes, soft_BNHW)

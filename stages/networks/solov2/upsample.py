@@ -17,7 +17,7 @@ from ..segmenter import Crop, Placement
 
 # N instances · H W source picture · h w a quarter of the canvas
 
-_BLOCK_PX = 128  # columns enlarged at a time: their taps are few and the result stays in the cache
+_BLOCK_PX = 256  # columns enlarged at a time: their taps are few and the result stays in the cache
 _CHUNK_BYTES = 256 * 2**20
 
 
@@ -76,17 +76,12 @@ def bilinear(size: int, out_size: int) -> Tensor:
 
 def enlarge(soft_Nhw: Tensor, enlargement: Enlargement, threshold: float) -> list[Crop]:
     """Bits of each mask inside its own box, on the host."""
-    inside_Nhw = (soft_Nhw > threshold).numpy()
-    return [
-        _enlarge_one(soft_hw, inside_hw, enlargement, threshold)
-        for soft_hw, inside_hw in zip(soft_Nhw, inside_Nhw, strict=True)
-    ]
+    return [_enlarge_one(soft_hw, enlargement, threshold) for soft_hw in soft_Nhw]
 
 
-def _enlarge_one(
-    soft_hw: Tensor, inside_hw: NDArray[np.bool_], enlargement: Enlargement, threshold: float
-) -> Crop:
+def _enlarge_one(soft_hw: Tensor, enlargement: Enlargement, threshold: float) -> Crop:
     rows, columns = enlargement
+    inside_hw = soft_hw.numpy() > threshold
     used_y, used_x = (np.flatnonzero(inside_hw.any(axis)) for axis in (1, 0))
     if not used_y.size:
         return 0, 0, np.zeros((0, 0), np.bool_)
@@ -95,7 +90,7 @@ def _enlarge_one(
     if not bits.numel():
         return 0, 0, np.zeros((0, 0), np.bool_)
     high, wide = rows.taps(y), columns.taps(x)
-    tall = rows.matrix[y, high] @ soft_hw[high, wide]
+    tall = rows.matrix[y, high] @ soft_hw[high, wide]  # not numpy's: its threads fight with torch's
     for start in range(x.start, x.stop, _BLOCK_PX):
         block = slice(start, min(start + _BLOCK_PX, x.stop))
         taps = columns.taps(block)
