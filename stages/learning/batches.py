@@ -1,5 +1,6 @@
 """Batches with their targets, made ahead in worker processes."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
@@ -100,7 +101,7 @@ def batches(
         prefetch_factor=4 if workers else None,
         # a fork of a process with threads (ours, torch's, OpenCV's) can hang for ever
         multiprocessing_context="spawn" if workers else None,
-        worker_init_fn=_one_thread if workers else None,
+        worker_init_fn=_be_modest if workers else None,
     )
     try:
         for batch in loader:
@@ -128,5 +129,7 @@ class _Numbers:
             number += 1
 
 
-def _one_thread(_: int) -> None:
+def _be_modest(_: int) -> None:
+    """One thread; and Ctrl-C, which reaches every process of a terminal, is for the first one."""
     cv2.setNumThreads(1)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import asdict
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -66,7 +67,7 @@ class Course:
             "seconds/waiting": step.waited_s,
         }
         self._averages.add(values)
-        self._show.step(step.after, self._text())
+        self._show.step(step.after, self._text(step.after))
         if number % self._settings.watch.line_every == 0:
             self._events.add(number, values)
         if math.floor(step.after * LOSS_LINES) > math.floor(step.before * LOSS_LINES):
@@ -78,12 +79,13 @@ class Course:
             if message not in self.record.spoilt and len(self.record.spoilt) < MOST_SPOILT:
                 self.record.spoilt.append(message)
 
-    def _text(self) -> str:
+    def _text(self, progress: float) -> str:
         means = self._averages
+        left_s = self._trainer.elapsed_s * (1 - progress) / progress
         return (
             f"iteration {self._trainer.iteration}  class loss {means['loss/classes']:.3f}  "
             f"mask loss {means['loss/masks']:.3f}  {means['seconds/iteration']:.2f} s/it "
-            f"(waiting {means['seconds/waiting']:.2f})"
+            f"(waiting {means['seconds/waiting']:.2f})  {timedelta(seconds=round(left_s))} left"
         )
 
     def _is_time_to_measure(self, step: Step) -> bool:
@@ -116,6 +118,7 @@ class Course:
 
     def _keep_if_best(self, measured: Measured) -> None:
         ap = measured.mean("mask.AP")
+        ap = 0.0 if math.isnan(ap) else ap  # no instance among the first pictures
         if self.record.best_ap is None or ap > self.record.best_ap:
             self.record.best_ap, self.record.best_iteration = ap, measured.iteration
             self.write_weights(BEST)
