@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from pipeline import errors
+from pipeline.client import Subscriber
 from pipeline.frame import Frame, TrackState
 from pipeline.masks import Masks, decode
 from pipeline.polygons import Polygon, filled
-from pipeline.wire import WELCOME, Message, Status, decode_welcome
+from pipeline.wire import FRAME_KINDS, WELCOME, Message, Status, decode_welcome
 from pipeline.wire import decode as decode_message
 from pipeline.wire.delivery import (
     Delivery,
@@ -22,6 +23,7 @@ from pipeline.wire.delivery import (
     decode_request,
 )
 from tests import vectors
+from tests.station import Puppet
 from tests.vector_cases import Vector
 
 ACCEPTED = vectors.read("accepted.jsonl")
@@ -199,6 +201,26 @@ def test_the_expectations_agree_with_one_another(vector: Vector) -> None:
         shapes = [[np.array(ring, np.int32) for ring in rings] for rings in facts["polygons"]]
         again = filled([Polygon(r[0], tuple(r[1:])) for r in shapes], height, width)
         assert np.array_equal(again, dense)
+
+
+def test_a_subscriber_counts_what_it_refuses_and_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    puppet = Puppet("first")
+    with Subscriber(puppet.endpoint, kinds=FRAME_KINDS, mode="all", waiting=1_000) as subscriber:
+        puppet.wait("meta")
+        sent = 0
+        for vector in REFUSED:
+            parts = parts_of(vector)
+            if parts and parts[0].startswith((b"v1/", WELCOME)):  # what is subscribed to
+                puppet.send("meta", parts)
+                sent += 1
+        puppet.frame(7, 0)
+        frame = next(iter(subscriber))
+        rejected = subscriber.statistics().rejected
+    puppet.outlet.close(0)
+    assert frame.seq == 7
+    assert rejected == sent > 200
+    warnings = [record for record in caplog.records if record.name == "maskstream.client"]
+    assert len(warnings) == 1, "one a minute"
 
 
 def test_names_are_unique() -> None:
