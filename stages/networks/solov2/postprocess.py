@@ -159,7 +159,7 @@ def _rows(x_BKP: Tensor, order_BN: Tensor) -> Tensor:
     pictures, rows = x_BKP.shape[:2]
     first_B1 = rows * torch.arange(pictures, device=x_BKP.device)[:, None]
     chosen = x_BKP.flatten(0, 1).index_select(0, (first_B1 + order_BN).flatten())
-    return chosen.view(*order_BN.shape, -1)
+    return chosen.view(*order_BN.shape, x_BKP.shape[2])
 
 
 def matrix_nms(
