@@ -52,6 +52,7 @@ RUNS = {
     "drops at the end of an epoch are told at the end of all": "rqqerrqerF",
     "the end, for a late joiner of the first epoch": "qlqlrqerqF",
     "the end, for a late joiner of a later epoch, after a status": "lqqeqrSqrlqeqrqF",
+    "the end, for a late joiner of a later epoch, after a status of the next": "lqeqrqrerqSqrqqF",
     "a publisher restarts": "rqrlRqrrlr",
     "a publisher restarts twice, once unseen": "rrRllRrqr",
     "a publisher restarts, and ends": "rqrRllqrlqF",
