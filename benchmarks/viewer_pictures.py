@@ -88,7 +88,8 @@ def write(film: Path, pictures: Iterator[NDArray[np.uint8]]) -> None:
         stream.pix_fmt = "yuv420p"
         stream.time_base = Fraction(1, FPS)
         for picture in pictures:
-            stream.height, stream.width = picture.shape[:2]
+            if not stream.codec_context.is_open:
+                stream.height, stream.width = picture.shape[:2]
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="bgr24")))
         container.mux(stream.encode())
 

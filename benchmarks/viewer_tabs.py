@@ -22,10 +22,11 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
 
 ROOT = Path(__file__).resolve().parents[1]
 PROGRAM = [sys.executable, str(ROOT / "run_stream.py")]
@@ -117,10 +118,14 @@ class Tabs:
         await asyncio.gather(*(self._one() for _ in range(self._count)))
 
     async def _one(self) -> None:
+        with suppress(ConnectionClosed):  # the viewer ends
+            await self._look()
+
+    async def _look(self) -> None:
         async with connect(self._address, max_size=None) as tab:
             await tab.send('{"type":"hello"}')
             await tab.send('{"type":"look","streams":["line"]}')
-            async for said in tab:  # until the viewer ends
+            async for said in tab:
                 if isinstance(said, bytes):
                     self.pictures += 1
                     await tab.send('{"type":"drawn","stream":"line"}')

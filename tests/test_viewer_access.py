@@ -49,11 +49,13 @@ def test_one_stream_large_and_back_by_keyboard(seen: Seen) -> None:
 
 def test_every_control_has_a_name_and_a_place(seen: Seen) -> None:
     seen.open(None)
-    seen.press("?")
-    seen.wait(lambda: seen.one("#keys").is_displayed(), "the keys are not shown")
     controls = [control for control in seen.all("button, input, a") if control.is_displayed()]
     assert len(controls) > 10
     assert [control.text for control in controls if not control.accessible_name] == []
+    seen.press("?")
+    seen.wait(lambda: seen.one("#keys").is_displayed(), "the keys are not shown")
+    assert seen.one("#keys").accessible_name == "Keys"
+    assert seen.page.switch_to.active_element.accessible_name == "Close"
     seen.press(Keys.ESCAPE)
     page = seen.page.execute_script("""return {
         headings: [...document.querySelectorAll('h1,h2')].filter((h) => h.checkVisibility()).length,
