@@ -1,7 +1,10 @@
 """The loop of a training: batches in, steps, until the budget is spent or somebody says stop."""
 
+import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from types import FrameType
 
 from ..batches import TrainingBatch
 from .schedule import Budget
@@ -53,3 +56,21 @@ def train(
         after = budget.progress(trainer.iteration, trainer.elapsed_s)
         spoilt = tuple(message for batch in batches for message in batch.spoilt)
         after_step(Step(report, progress, after, got_s - asked_s, done_s - asked_s, spoilt))
+
+
+@contextmanager
+def stopping() -> Iterator[Callable[[], bool]]:
+    """SIGINT and SIGTERM ask to stop after the step under way; a second one stops at once."""
+    asked: list[int] = []
+
+    def note(number: int, _frame: FrameType | None) -> None:
+        if asked:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(asked)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,16 +1,13 @@
 """A whole training: data, network, loop, files. The command, and whoever has batches of his own."""
 
-import json
 import logging
 import platform
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -24,11 +21,12 @@ from ..batches import Samples, batches
 from ..datasets import Prepared, prepare
 from ..order import PictureOrder
 from ..pictures import LabelledPictures
-from .card import Card, Record
+from .card import Card
 from .course import BEST, LAST, STATE, Course
-from .keeping import Keeper, load_state, not_this_training
-from .loop import train
+from .keeping import Keeper
+from .loop import stopping, train
 from .ranks import Ranks, ranks
+from .resuming import fingerprint, resume
 from .schedule import Budget
 from .settings import TrainSettings
 from .showing import Bar, Events, Lines
@@ -37,20 +35,6 @@ from .trainer import Trainer
 from .validation import Validation
 
 log = logging.getLogger("maskstream.learning")
-FREE = frozenset(
-    {
-        "device",
-        "threads",
-        "workers",
-        "watch",
-        "save",
-        "data.bad_pictures",
-        "learn.iterations",
-        "learn.epochs",
-        "learn.minutes",
-    }
-)
-"""Settings that may change when a training goes on."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,7 +131,7 @@ def conduct(
     """
     learn, folder = settings.learn, settings.save.folder
     trainer = Trainer(material.start, learn, settings.start, device, among)
-    record = _resume(trainer, settings, folder / STATE)
+    record = resume(trainer, settings, folder / STATE)
     pictures = learn.batch * learn.accumulate * among.world
     epoch = material.epoch_pictures / pictures
     budget = Budget.of(learn, epoch)
@@ -177,46 +161,6 @@ def conduct(
                 course.write_weights(LAST)
                 return folder / LAST
             return _finish(course, settings, material, facts, keeper)
-
-
-def _resume(trainer: Trainer, settings: TrainSettings, path: Path) -> Record:
-    """The record of the training whose state lies at ``path``, or a new one.
-
-    :raises CheckpointMismatch: the state is broken, or of a training with other settings.
-    """
-    if not path.exists():
-        return Record()
-    state = load_state(path, trainer.device)
-    try:
-        other = _differences(json.loads(state["settings"]), json.loads(fingerprint(settings)))
-        if not other:
-            trainer.restore(state["trainer"])
-            record = Record(**state["record"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise not_this_training(path, error) from error
-    if other:
-        raise not_this_training(path, f"that of one with other settings: {', '.join(other)}")
-    if trainer.ranks.leads:
-        log.info("going on from iteration %d", trainer.iteration)
-    return record
-
-
-def fingerprint(settings: TrainSettings) -> str:
-    """All settings as JSON; to go on, those that are not ``FREE`` must be the same."""
-    return json.dumps(settings.model_dump(mode="json"), sort_keys=True)
-
-
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any], prefix: str = "") -> list[str]:
-    found = []
-    for key in sorted({*before, *now}):
-        if prefix + key in FREE:
-            continue
-        old, new = before.get(key), now.get(key)
-        if isinstance(old, dict) and isinstance(new, dict):
-            found += _differences(old, new, f"{prefix}{key}.")
-        elif old != new:
-            found.append(f"{prefix}{key} was {old}, is {new}")
-    return found
 
 
 def _facts(trainer: Trainer, settings: TrainSettings, epoch: float) -> Callable[[], dict[str, str]]:
@@ -289,21 +233,3 @@ def _final(course: Course, settings: TrainSettings, material: Material) -> Mappi
     )
     log.info("the best weights: %s", measured.line())
     return measured.plain()
-
-
-@contextmanager
-def stopping() -> Iterator[Callable[[], bool]]:
-    """SIGINT and SIGTERM ask to stop after the step under way; a second one stops at once."""
-    asked: list[int] = []
-
-    def note(number: int, _frame: FrameType | None) -> None:
-        if asked:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    before = {one: signal.signal(one, note) for one in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield lambda: bool(asked)
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
