@@ -2,7 +2,9 @@
 
 import re
 
-_URL = re.compile(r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)://(?P<rest>\S+)")
+_URL = re.compile(
+    r"(?P<scheme>[a-zA-Z][a-zA-Z0-9+.-]*)(?P<slashes>://|:/(?=\S*@)|:(?=[^\s/@]*:[^\s@]*@))(?P<rest>\S+)"
+)
 _NO_USER = re.compile(r"(\[[0-9a-fA-F:.%]+\]|[\w.-]*)(:\d{1,5})?(?=[/?#'\",;)\]]|$)")
 _QUERY = re.compile(r"(?P<mark>[?#]).*?(?P<closing>['\"),.:;\]}>]*)$")
 _SECRET = re.compile(
@@ -26,4 +28,4 @@ def _shown(url: re.Match[str]) -> str:
         rest = "…@" + rest.rpartition("@")[2]
     rest = _QUERY.sub(r"\g<mark>…\g<closing>", rest)
     rest = _SECRET.sub(r"\g<key>=…", rest)
-    return f"{url['scheme']}://{rest}"
+    return f"{url['scheme']}{url['slashes']}{rest}"
