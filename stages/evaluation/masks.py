@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from rich.console import Console
 
 from pipeline.device import DeviceName, open_lane
 from stages.judging.mask_score import Scoring
 from stages.learning.datasets import open_set
 from stages.learning.evaluate import Spent, judge, open_segmenter
 from stages.networks.segmenter import Segmenter
+from stages.networks.weights_cli import download_progress
 
 from .coco_results import beside_truth, read_results
 from .judged import Judged
@@ -36,7 +38,10 @@ def judge_networks(
     place = open_lane(device).device
     if threads:
         torch.set_num_threads(threads)
-    segmenters = [open_segmenter(name, size=size, device=place) for name in networks]
+    with download_progress(Console(stderr=True)) as report:
+        segmenters = [
+            open_segmenter(name, size=size, device=place, report=report) for name in networks
+        ]
     known = {name: each.classes for name, each in zip(networks, segmenters, strict=True)}
     classes = shared_classes(data, known, wanted)
     titles = _titles(networks)

@@ -8,11 +8,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from rich.console import Console
 
 from pipeline.config import load
 from pipeline.errors import ConfigError, Mistake
 from pipeline.frame import Frame
-from pipeline.report import Report
+from pipeline.report import Report as RunReport
 from pipeline.summary import ProgressLine
 from stages.assembly import assemble
 from stages.judging.mask_score import ClassScore, Finding, Scoring, Thing
@@ -23,6 +24,8 @@ from stages.judging.tracked import tracked
 from stages.learning.augment import LEAST_AREA_PX
 from stages.learning.evaluate import open_segmenter
 from stages.learning.moving import LABEL, Scene, Truth
+from stages.networks.download import Report
+from stages.networks.weights_cli import download_progress
 from stages.program import ProgramSettings
 from stages.sources.synthetic import scene_at
 
@@ -79,8 +82,10 @@ def score_stream(
             'publish.endpoint="tcp://127.0.0.1:*"',
         ]
         settings = load(ProgramSettings, config, [*overrides, *ours])
-        _check_classes(settings, scene)
-        report = assemble(settings).supervisor.run(line)
+        with download_progress(Console(stderr=True)) as download:
+            _check_classes(settings, scene, download)
+            program = assemble(settings, download)
+        report = program.supervisor.run(line)
         if report.errors:
             raise report.errors[0]
         return _scored(scene, list(recorded(Path(folder) / f"{STREAM}.jsonl")), report)
@@ -108,16 +113,16 @@ def _scene(address: str) -> Scene:
     return scene_at(address.removeprefix("synthetic:"))
 
 
-def _check_classes(settings: ProgramSettings, scene: Scene) -> None:
+def _check_classes(settings: ProgramSettings, scene: Scene, download: Report) -> None:
     weights = settings.segment.weights
-    known = settings.segment.classes or open_segmenter(weights).classes
+    known = settings.segment.classes or open_segmenter(weights, report=download).classes
     labels = set(scene.render(0)[1].labels)
     if not labels <= set(known):
         mistake = Mistake("segment.weights", f"a network that knows {LABEL}", ", ".join(known[:8]))
         raise ConfigError("evaluate stream", [mistake], "Give weights such as solov2-nano.")
 
 
-def _scored(scene: Scene, frames: Sequence[Frame], report: Report) -> StreamScores:
+def _scored(scene: Scene, frames: Sequence[Frame], report: RunReport) -> StreamScores:
     scoring, moments = Scoring((LABEL,)), []
     for frame in frames:
         truth = scene.render(frame.seq)[1]
