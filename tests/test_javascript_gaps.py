@@ -12,9 +12,9 @@ import pytest
 
 from stages.publish import PublishSettings
 from tests.javascript import LONGEST_S, account, require_node, watching
+from tests.mill import Mill, port_of
 from tests.proxy import BadLine
 from tests.station import ANY_PORT, Station
-from tests.test_gaps import Mill, port_of
 
 
 @pytest.fixture(autouse=True)
