@@ -43,9 +43,8 @@ export function equation({ received, skipped, passedOver, lost, captured, droppe
     .map(([reason, count]) => `${reason} ${count}`);
   const told = reasons.length > 0 ? ` (${reasons.join(", ")})` : "";
   return (
-    `${captured} captured = ${received - skipped} received + ` +
-    `${total(dropped)} dropped by the pipeline${told} + ` +
-    `${skipped + passedOver} skipped + ${lost} lost on the wire`
+    `${captured} captured = ${received - skipped} received + ${skipped + passedOver} skipped + ` +
+    `${lost} lost on the wire + ${total(dropped)} dropped by the pipeline${told}`
   );
 }
 

@@ -21,7 +21,6 @@ export class Connection {
   /** If the last hello was answered. */
   greeted = false;
   #heardMs = performance.now();
-  #saidHelloMs = 0;
   /** @type {Promise<void>} */
   #saying = Promise.resolve(); // one send at a time is all that a socket allows
   #socket;
@@ -36,20 +35,21 @@ export class Connection {
    * @param {(parts: Buffer[]) => void} hear
    * @param {(error?: unknown) => void} lost called when nothing was heard for too long, with an
    *   error when the socket broke
+   * @throws {import("./errors.js").EndpointError} when the endpoint cannot be connected to
    */
   constructor(wanted, at, hello, hear, lost) {
     this.address = addressOf(at);
     this.#hello = hello;
     this.#lost = lost;
-    this.#socket = openDealer(wanted, at);
-    this.#timer = setInterval(() => this.#check(), HEARTBEAT_MS);
-    this.sayHello();
+    this.#socket = openDealer(wanted);
+    this.#greetEachTime();
     this.#read(hear);
+    connect(this.#socket, at);
+    this.#timer = setInterval(() => this.#check(), HEARTBEAT_MS);
   }
 
   sayHello() {
     this.greeted = false;
-    this.#saidHelloMs = performance.now();
     this.say(this.#hello());
   }
 
@@ -60,7 +60,7 @@ export class Connection {
       .then(async () => {
         if (!this.#socket.closed) await this.#socket.send(part);
       })
-      .catch(() => {}); // closed meanwhile: what was to be said is of no use any more
+      .catch(() => {}); // nobody is connected: what was to be said would be old by then
   }
 
   /** At once, without what was not said yet. */
@@ -74,8 +74,15 @@ export class Connection {
   /** After the last words. */
   async close() {
     clearInterval(this.#timer);
-    await Promise.race([this.#saying, setTimeout(LAST_WORDS_MS)]);
+    await Promise.race([this.#saying, setTimeout(LAST_WORDS_MS, null, { ref: false })]);
     this.#socket.close();
+  }
+
+  /** libzmq connects anew by itself, to who may have forgotten us. */
+  async #greetEachTime() {
+    for await (const event of this.#socket.events) {
+      if (event.type === "handshake") this.sayHello();
+    }
   }
 
   /** @param {(parts: Buffer[]) => void} hear */
@@ -93,10 +100,8 @@ export class Connection {
   async #check() {
     await settled(); // a program that was busy may not have looked
     if (this.#socket.closed) return;
-    const now = performance.now();
-    const isSilent = now - this.#heardMs >= HEARTBEAT_TIMEOUT_MS;
-    const isIgnored = !this.greeted && now - this.#saidHelloMs >= HEARTBEAT_TIMEOUT_MS;
-    if (isSilent || isIgnored) this.#lost();
+    if (performance.now() - this.#heardMs >= HEARTBEAT_TIMEOUT_MS) this.#lost();
+    else if (!this.greeted) this.sayHello();
     else this.say({ kind: "ping" });
   }
 }

@@ -128,15 +128,13 @@ export function openWelcomes(wanted, refuse) {
 }
 
 /**
- * A socket that asks for what it wants.
+ * A socket that asks for what it wants, to be connected once it is watched.
  * @param {Wanted} wanted
- * @param {Endpoint} at
- * @throws {EndpointError} when the endpoint cannot be connected to
  */
-export function openDealer(wanted, at) {
-  const socket = new Dealer({ ...optionsOf(wanted), linger: LAST_WORDS_MS });
-  connect(socket, at);
-  return socket;
+export function openDealer(wanted) {
+  // Nothing is kept for a connection that is not there: it would be old when it comes to be.
+  const now = { immediate: true, sendTimeout: 0 };
+  return new Dealer({ ...optionsOf(wanted), ...now, linger: LAST_WORDS_MS });
 }
 
 /** Everything that is here already has been read when this is over: two rounds of the event loop,
@@ -178,10 +176,12 @@ function keysOf({ serverKey, publicKey, secretKey }) {
 }
 
 /**
+ * Connect, now or as soon as somebody is there.
  * @param {Sub | Dealer} socket
  * @param {Endpoint} endpoint
+ * @throws {EndpointError} when that is no address
  */
-function connect(socket, endpoint) {
+export function connect(socket, endpoint) {
   try {
     socket.connect(addressOf(endpoint));
   } catch (error) {

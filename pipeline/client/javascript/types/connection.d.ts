@@ -18,6 +18,7 @@ export declare class Connection {
      * @param {(parts: Buffer[]) => void} hear
      * @param {(error?: unknown) => void} lost called when nothing was heard for too long, with an
      *   error when the socket broke
+     * @throws {import("./errors.js").EndpointError} when the endpoint cannot be connected to
      */
     constructor(wanted: Wanted, at: Endpoint, hello: () => Hello, hear: (parts: Buffer[]) => void, lost: (error?: unknown) => void);
     sayHello(): void;

@@ -50,12 +50,17 @@ export declare class Sockets {
  */
 export declare function openWelcomes(wanted: Wanted, refuse: Refuse): Sub;
 /**
- * A socket that asks for what it wants.
+ * A socket that asks for what it wants, to be connected once it is watched.
  * @param {Wanted} wanted
- * @param {Endpoint} at
- * @throws {EndpointError} when the endpoint cannot be connected to
  */
-export declare function openDealer(wanted: Wanted, at: Endpoint): Dealer;
+export declare function openDealer(wanted: Wanted): Dealer;
 /** Everything that is here already has been read when this is over: two rounds of the event loop,
  * because the first may have begun after the sockets were looked at. */
 export declare function settled(): Promise<void>;
+/**
+ * Connect, now or as soon as somebody is there.
+ * @param {Sub | Dealer} socket
+ * @param {Endpoint} endpoint
+ * @throws {EndpointError} when that is no address
+ */
+export declare function connect(socket: Sub | Dealer, endpoint: Endpoint): void;
