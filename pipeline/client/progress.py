@@ -3,7 +3,8 @@
 import logging
 
 from ..wire import Position
-from ..wire.delivery import DeliveryMode, Greeting
+from ..wire.delivery import MOST_CREDIT, DeliveryMode, Greeting
+from ..wire.fields import refused
 from .mailbox import Letter
 
 log = logging.getLogger("maskstream.client")
@@ -33,7 +34,7 @@ class Progress:
         if goes_on:
             self._miss(greeting.next)
             self._received, self._done = max(self._received, before), max(self._done, before)
-            self._told = min(self._told, before)
+            self._told = before
             return
         if self._after and self._after.publisher == greeting.publisher:
             self._received = self._after.number
@@ -46,19 +47,29 @@ class Progress:
         self._end = None
 
     def receive(self, number: int) -> bool:
-        """A message came; False when it is here already."""
-        is_new = number > self._received
-        self._received = max(self._received, number)
-        return is_new
+        """A message came; False when it is here already.
+
+        :raises WireError: when one before it did not come, or more than may be on their way.
+        """
+        if number <= self._received:
+            return False
+        most = min(self._received + 1, self._told + MOST_CREDIT + 1)
+        if number > most:
+            raise refused("message.number", f"one up to {most}", str(number))
+        self._received = number
+        return True
 
     def void(self, number: int) -> None:
         """Nobody will take that message: it is done with when all before it is."""
         self._void.add(number)
 
     def end(self, number: int) -> None:
-        """It is the last one, and there is nothing to take."""
-        self._end = number
+        """It is the last one, and there is nothing to take.
+
+        :raises WireError: as ``receive``.
+        """
         self.receive(number)
+        self._end = number
         self.void(number)
 
     def newly_skipped(self, key: tuple[str, str], skipped: int) -> int:
