@@ -3,7 +3,7 @@
     python benchmarks/viewer_pictures.py PEOPLE.mp4 [--work DIR]
 
 Segments a minute of PEOPLE.mp4 and of the demo scene with the bundled weights, plays both
-recordings again and again, opens the viewer in Debian's chromium and takes its picture after 90 s.
+recordings again and again, opens the viewer in Debian's chromium and takes its picture after some time.
 ``--work`` keeps the recordings for the next time. docs/VIEWER.md shows the result.
 """
 
@@ -34,10 +34,10 @@ PROGRAM = [sys.executable, str(ROOT / "run_stream.py")]
 ENDPOINT = "tcp://127.0.0.1:5965"
 FPS = 12
 SECONDS = 60
-QUALITY = 84
+QUALITY = 82
 SHOTS = (  # name, width, height, density, colour scheme, fragment of the address
-    ("dark", 1440, 1120, 1.0, "dark", ""),
-    ("light", 1440, 900, 1.0, "light", "#stream=hall"),
+    ("dark", 1440, 1000, 1.0, "dark", ""),
+    ("light", 1440, 1000, 1.0, "light", "#stream=hall"),
     ("phone", 390, 844, 1.5, "dark", "#stream=hall"),
 )
 
@@ -58,7 +58,7 @@ def main() -> None:
         page = stack.enter_context(
             browser(Path(stack.enter_context(tempfile.TemporaryDirectory())))
         )
-        time.sleep(90)  # until the charts have something to show
+        time.sleep(75)  # until the charts have something to show
         for shot in SHOTS:
             take(page, address, *shot)
 

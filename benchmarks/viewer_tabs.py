@@ -4,7 +4,7 @@
 
 For each round: the program alone, with a viewer that nobody looks through, with one tab and with
 ten (WebSocket clients in this process that take every picture and say that they drew it). Prints a
-line of JSON for each: the median of the rounds of frames/s and of CPU ms a frame of the program's
+line of JSON for each, and each round on standard error: the median of the rounds of frames/s and of CPU ms a frame of the program's
 process, of the viewer's process, and pictures/s that a tab got. A machine that is busy with other
 things moves the frames/s of single rounds; the CPU of the program is what tabs could add to.
 """
@@ -45,6 +45,7 @@ def main() -> None:
     for _ in range(given.rounds):
         for tabs in CASES:
             found[tabs].append(measure(given.source, given.frames, tabs))
+            print(json.dumps({"tabs": tabs, **found[tabs][-1]}), file=sys.stderr, flush=True)
     for tabs, rounds in found.items():
         medians = {
             name: round(statistics.median(one[name] for one in rounds), 2) for name in rounds[0]

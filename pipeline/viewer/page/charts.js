@@ -51,13 +51,15 @@ export class Charts {
     const last = new Map(); // stream → its newest sample so far
     const points = [];
     let drops = [];
+    let began = recent[0]?.t; // of the point that is being collected
     for (const [index, sample] of recent.entries()) {
       last.set(sample.stream, sample);
       drops.push(sample.drops);
       const following = recent[index + 1];
-      if (following && following.t - (points.at(-1)?.t ?? recent[0].t) < POINT_MS) continue;
+      if (following && following.t - began < POINT_MS) continue;
       points.push(together(sample.t, (now - sample.t) / 1000, [...last.values()], drops));
       drops = [];
+      began = following?.t;
     }
     return points;
   }
@@ -72,7 +74,7 @@ function together(t, second, samples, drops) {
     return ages.length ? Math.max(...ages) : null;
   };
   const values = { in: total("in"), out: total("out"), p50: highest("p50"), p95: highest("p95") };
-  return { t, second, values, drops: added(drops) };
+  return { second, values, drops: added(drops) };
 }
 
 /** Counts by reason, summed. */

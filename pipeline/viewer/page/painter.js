@@ -7,6 +7,7 @@ const FONT = "600 12px system-ui, sans-serif";
 const RIM = "rgb(0 0 0 / 0.55)";
 const PAD = 5;
 const LABEL_HEIGHT = 18;
+const LARGE = 640; // CSS px: wider pictures get stronger lines
 const SHORTEST_TRAIL = 10; // CSS px: what stands still leaves no dot
 
 /** How a picture lies in a field of `width` × `height` CSS px: whole, in the middle. */
@@ -14,6 +15,7 @@ export function placement(scene, width, height) {
   const fits = Math.min(width / scene.aspect, height);
   const [shownWidth, shownHeight] = [fits * scene.aspect, fits];
   return {
+    width: shownWidth,
     left: (width - shownWidth) / 2,
     top: (height - shownHeight) / 2,
     scaleX: shownWidth / scene.width,
@@ -46,6 +48,7 @@ export function paint(context, scene, place, layers, trails, lit) {
 class Pen {
   constructor(context, place, lit) {
     Object.assign(this, { context, place, lit });
+    this.weight = place.width > LARGE ? 1.4 : 1;
   }
 
   #strength(thing) {
@@ -115,7 +118,7 @@ class Pen {
   /** A line with a dark rim, so that it shows on any ground. */
   #stroke(thing, strength, scale, stroke) {
     const { context } = this;
-    const width = thing.key === this.lit && this.lit !== null ? 3 : 1.5;
+    const width = (thing.key === this.lit && this.lit !== null ? 3 : 1.5) * this.weight;
     context.globalAlpha = Math.min(1, strength);
     context.strokeStyle = RIM;
     context.lineWidth = (width + 1.5) / scale;

@@ -6,7 +6,8 @@ import { cutOut } from "./thumbnail.js";
 import { percent, span } from "./words.js";
 
 const MOST_ROWS = 100;
-const ANEW_MS = 1000;
+const ANEW_MS = 1000; // a thumbnail is cut anew
+const HIDDEN_MS = 2000; // who is not seen for this long is shown faintly
 
 export class TrackList {
   #rows = new Map();
@@ -56,7 +57,7 @@ export class TrackList {
     write(row.age, gone ? "left" : span(this.store.now() - track.t));
     write(row.stream, withStream ? track.stream : "");
     row.element.classList.toggle("left", gone);
-    row.element.classList.toggle("hidden-now", !gone && row.seen > 0 && performance.now() - row.seen > ANEW_MS);
+    row.element.classList.toggle("hidden-now", !gone && row.seen > 0 && performance.now() - row.seen > HIDDEN_MS);
     return row;
   }
 
