@@ -42,6 +42,11 @@ class _Outlets:
     publish: PublishStage | None = None
     record: RecordStage | None = None
 
+    def close(self) -> None:
+        """Let go of what is bound, when there is nothing to run."""
+        if self.publish:
+            self.publish.close()
+
 
 def assemble(
     settings: ProgramSettings, report: DownloadReport = nobody, clock: Clock | None = None
@@ -64,11 +69,17 @@ def assemble(
         )
         for spec in specs
     ]
-    lane = open_lane(settings.segment.device)
-    segmenter, model = load_segmenter(settings.segment, lane, report)
-    _watch_memory(metrics, lane)
     failures = Failures(clock)
+    # Before the network, which takes long: a port in use is told soon, and who waits to connect is
+    # there when the first frame comes.
     outlets = _outlets(settings, specs, failures, metrics, clock)
+    try:
+        lane = open_lane(settings.segment.device)
+        segmenter, model = load_segmenter(settings.segment, lane, report)
+    except BaseException:
+        outlets.close()
+        raise
+    _watch_memory(metrics, lane)
     stages: list[Stage] = [
         SegmentStage(settings.segment, segmenter=segmenter, model=model, lane=lane, clock=clock),
         TrackStage(settings.track),

@@ -78,3 +78,13 @@ def test_a_process_says_it_in_one_line_without_a_traceback(tmp_path: Path) -> No
     assert "127.0.0.1:9" in done.stderr
     assert "secret" not in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_run_that_cannot_begin_lets_go_of_its_port() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    endpoint = f"tcp://127.0.0.1:{port}"
+    for _ in range(2):  # the second would find the port in use
+        error = refusal("run", SOURCE, "--publish", endpoint, "--weights", "solov2-nanno")
+        assert error.exit_code == 6
