@@ -10,6 +10,8 @@ from pipeline.redact import redact
     [
         ("rtsp://user:secret@host:554/a", "rtsp://…@host:554/a"),
         ("rtsp://user@host", "rtsp://…@host"),
+        ("rtsp:/user:secret@host/a", "rtsp:/…@host/a"),
+        ("rtsp:user:secret@host/a", "rtsp:…@host/a"),
         ("rtsp://user:sec@ret@host/a", "rtsp://…@host/a"),
         ("rtsp://user:sec/ret@host/a", "rtsp://…@host/a"),
         ("rtsp://user:sec?ret@host/a?b=c", "rtsp://…@host/a?…"),
