@@ -9,6 +9,7 @@ import {
   HEARTBEAT_MS,
   HEARTBEAT_TIMEOUT_MS,
   LAST_WORDS_MS,
+  connect,
   openDealer,
   settled,
 } from "./sockets.js";
@@ -20,6 +21,7 @@ import {
 export class Connection {
   /** If the last hello was answered. */
   greeted = false;
+  #connected = false;
   #heardMs = performance.now();
   /** @type {Promise<void>} */
   #saying = Promise.resolve(); // one send at a time is all that a socket allows
@@ -53,14 +55,19 @@ export class Connection {
     this.say(this.#hello());
   }
 
-  /** @param {Request} request */
+  /**
+   * Unless nobody is connected: it would be old by then. (ZMQ_IMMEDIATE does that too, but throws
+   * away what came and was not read when a connection ends, such as the end.)
+   * @param {Request} request
+   */
   say(request) {
+    if (!this.#connected) return;
     const part = encodeRequest(request);
     this.#saying = this.#saying
       .then(async () => {
         if (!this.#socket.closed) await this.#socket.send(part);
       })
-      .catch(() => {}); // nobody is connected: what was to be said would be old by then
+      .catch(() => {}); // closed meanwhile: what was to be said is of no use any more
   }
 
   /** At once, without what was not said yet. */
@@ -81,7 +88,10 @@ export class Connection {
   /** libzmq connects anew by itself, to who may have forgotten us. */
   async #greetEachTime() {
     for await (const event of this.#socket.events) {
-      if (event.type === "handshake") this.sayHello();
+      if (event.type === "disconnect") this.#connected = false;
+      if (event.type !== "handshake") continue;
+      this.#connected = true;
+      this.sayHello();
     }
   }
 

@@ -132,9 +132,7 @@ export function openWelcomes(wanted, refuse) {
  * @param {Wanted} wanted
  */
 export function openDealer(wanted) {
-  // Nothing is kept for a connection that is not there: it would be old when it comes to be.
-  const now = { immediate: true, sendTimeout: 0 };
-  return new Dealer({ ...optionsOf(wanted), ...now, linger: LAST_WORDS_MS });
+  return new Dealer({ ...optionsOf(wanted), linger: LAST_WORDS_MS });
 }
 
 /** Everything that is here already has been read when this is over: two rounds of the event loop,

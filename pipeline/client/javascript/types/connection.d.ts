@@ -22,7 +22,11 @@ export declare class Connection {
      */
     constructor(wanted: Wanted, at: Endpoint, hello: () => Hello, hear: (parts: Buffer[]) => void, lost: (error?: unknown) => void);
     sayHello(): void;
-    /** @param {Request} request */
+    /**
+     * Unless nobody is connected: it would be old by then. (ZMQ_IMMEDIATE does that too, but throws
+     * away what came and was not read when a connection ends, such as the end.)
+     * @param {Request} request
+     */
     say(request: Request): void;
     /** At once, without what was not said yet. */
     drop(): void;
