@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 
 import pytest
 import zmq
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from pipeline.client import Subscriber
@@ -21,6 +21,7 @@ from tests.test_vectors import SAYINGS, part_of
 
 GREETING = b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(16) + b"\x00" + bytes(31)
 """How a connection of ZMTP 3 begins."""
+NO_SHRINK = (Phase.explicit, Phase.generate)
 GROWTH_BYTES = 64 * 2**20
 REQUESTS = [part_of(vector["part"]) for vector in SAYINGS if vector["from"] == "subscriber"]
 ANY_REQUEST = st.binary(max_size=300) | st.sampled_from(REQUESTS)
@@ -65,7 +66,7 @@ def a_good_subscriber(station: Station) -> Iterator[None]:
 
 
 @given(st.lists(st.lists(ANY_SUBSCRIPTION, min_size=1, max_size=3), max_size=20))
-@settings(max_examples=8)
+@settings(max_examples=8, phases=NO_SHRINK)
 def test_any_subscriptions(station: Station, messages: list[list[bytes]]) -> None:
     for endpoint in (station.endpoint, station.stage.pictures_endpoint):
         with a_good_subscriber(station), connected(endpoint, zmq.XSUB) as sock:
@@ -74,7 +75,7 @@ def test_any_subscriptions(station: Station, messages: list[list[bytes]]) -> Non
 
 
 @given(st.lists(st.lists(ANY_REQUEST, min_size=1, max_size=3), max_size=20))
-@settings(max_examples=20)
+@settings(max_examples=20, phases=NO_SHRINK)
 def test_any_requests(station: Station, messages: list[list[bytes]]) -> None:
     endpoint = station.stage.delivery_endpoint
     with a_good_subscriber(station), connected(endpoint, zmq.DEALER) as sock:
@@ -96,7 +97,7 @@ def is_answered(sock: "zmq.Socket[bytes]") -> bool:
 
 
 @given(st.lists(st.binary(max_size=2_000), max_size=5), st.booleans())
-@settings(max_examples=20)
+@settings(max_examples=20, phases=NO_SHRINK)
 def test_any_bytes_on_a_connection(station: Station, pieces: list[bytes], greets: bool) -> None:
     ends = (station.endpoint, station.stage.pictures_endpoint, station.stage.delivery_endpoint)
     with a_good_subscriber(station):
