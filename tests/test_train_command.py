@@ -1,5 +1,6 @@
 """``run_stream.py train`` as a user meets it: files that ``run`` takes, resuming, trouble."""
 
+import io
 import json
 import logging
 import os
@@ -17,6 +18,7 @@ import torch
 import typer
 from rich.console import Console
 
+from pipeline.config import load
 from pipeline.config_page import INTRODUCTION, page
 from pipeline.errors import CheckpointMismatch, ConfigError, SourceError, TrainingError
 from stages.learning.evaluate import open_segmenter
@@ -57,9 +59,13 @@ def test_what_is_trained_runs_as_it_is_and_has_a_card(
 ) -> None:
     caplog.set_level(logging.INFO)
     data, out = labelled(tmp_path / "data", 8), tmp_path / "out"
-    assert trained(data, out, "learn.iterations=6") == out / BEST
-    for said in ("8 square, 8 disc", "starts from nothing", "iteration 6", "7 pictures an epoch"):
+    terminal = Console(file=io.StringIO(), force_terminal=True, width=160)
+    assert train_network(quick(data, out, "learn.iterations=6"), terminal) == out / BEST
+    for said in ("8 square, 8 disc", "starts from nothing", "iteration 6:", "7 pictures an epoch"):
         assert said in caplog.text
+    assert isinstance(terminal.file, io.StringIO)
+    for shown in ("training", "mask loss", "s/it", "0:00:00 left"):
+        assert shown in terminal.file.getvalue()
     card = json.loads((out / "card.json").read_text())
     assert card["classes"] == list(CLASSES)
     assert card["settings"]["learn"]["iterations"] == 6
@@ -77,7 +83,7 @@ def test_what_is_trained_runs_as_it_is_and_has_a_card(
     told = load_checkpoint(out / BEST).metadata
     assert (told.network, told.classes) == ("solov2-nano", CLASSES)
     assert told.preprocessing is not None
-    assert told.notes["iterations"] == "6"
+    assert told.notes["seed"] == "0"
 
 
 def test_a_killed_training_goes_on_to_the_same_result(
@@ -196,6 +202,12 @@ def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
     assert ended.stderr.startswith(f"error: {wrong}: wanted data without mistakes")
 
 
-def test_the_page_tells_every_key() -> None:
+def test_the_page_tells_every_key_and_its_file_is_right(tmp_path: Path) -> None:
     table = page(TrainSettings()).removeprefix(INTRODUCTION).strip().replace("\n## ", "\n### ")
-    assert table in (ROOT / "docs" / "TRAINING.md").read_text()
+    text = (ROOT / "docs" / "TRAINING.md").read_text()
+    assert table in text
+    example = text.partition("```toml\n")[2].partition("```")[0]
+    (tmp_path / "mine.toml").write_text(example)
+    settings = load(TrainSettings, tmp_path / "mine.toml")
+    assert settings.learn.minutes == 60
+    assert len(settings.data.training) == 2
