@@ -3,7 +3,7 @@
     python benchmarks/viewer_pictures.py PEOPLE.mp4 [--work DIR]
 
 Segments a minute of PEOPLE.mp4 and of the demo scene with the bundled weights, plays both
-recordings again and again, opens the viewer in Debian's chromium and takes its picture after some time.
+recordings again and again, opens the viewer in Debian's chromium and takes its picture.
 ``--work`` keeps the recordings for the next time. docs/VIEWER.md shows the result.
 """
 

@@ -3,10 +3,11 @@
     python benchmarks/viewer_tabs.py [SOURCE] [--frames 200] [--rounds 3]
 
 For each round: the program alone, with a viewer that nobody looks through, with one tab and with
-ten (WebSocket clients in this process that take every picture and say that they drew it). Prints a
-line of JSON for each, and each round on standard error: the median of the rounds of frames/s and of CPU ms a frame of the program's
-process, of the viewer's process, and pictures/s that a tab got. A machine that is busy with other
-things moves the frames/s of single rounds; the CPU of the program is what tabs could add to.
+ten (WebSocket clients in this process that take every picture and say that they drew it). Prints
+each round on standard error and then, a line of JSON for each, the medians: frames/s; CPU ms a
+frame of the program's process and of the viewer's, both with their start; pictures that a tab got.
+A machine that is busy with other things moves the frames/s of single rounds; the CPU of the
+program is what tabs could add to.
 """
 
 import argparse

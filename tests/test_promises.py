@@ -24,6 +24,7 @@ OPTIONS = {
     "max-frames metrics set",
     "play": "video image publish speed step loop wait metrics config set",
     "watch": "stream json save max-frames keys server-key",
+    "view": "port host token token-file open keys server-key",
     "config": "config set",
 }
 WEIGHTS = {"list", "fetch", "convert", "inspect"}

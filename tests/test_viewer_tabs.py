@@ -146,3 +146,21 @@ def test_tabs_are_bounded(port: int) -> None:
             return
         time.sleep(0.1)
     raise AssertionError("no tab may be opened any more")
+
+
+def test_ten_tabs_cost_the_publisher_one_picture_a_frame(station: Station, port: int) -> None:
+    with ExitStack() as stack:
+        tabs = [stack.enter_context(knock(port)) for _ in range(10)]
+        for tab in tabs:
+            look(tab)
+        station.wait_for("image")
+        seen = []
+        for seq in range(300, 310):
+            station.put(frame(seq))
+            for tab in tabs:
+                header, _ = hear(tab)
+                seen.append((header["seq"], header["pseq"]))
+                tab.send(DRAWN)
+    first = seen[0][1]
+    assert isinstance(first, int)
+    assert seen == [(300 + n, first + n) for n in range(10) for _ in tabs]
