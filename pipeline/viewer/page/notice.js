@@ -1,4 +1,4 @@
-// The line at the top that says when nothing can be trusted any more, and since when.
+// The line that says when nothing can be trusted any more, and since when.
 
 import { byId, mark, write } from "./element.js";
 import { clock, complaint, span } from "./words.js";
@@ -31,7 +31,7 @@ export class Notice {
     const { state, since: heard } = this.store.publisher;
     if (state === "never") return `Nothing was heard from ${this.store.endpoint} yet. Waiting for a run to publish there.`;
     if (state !== "gone") return "";
-    return `The publisher is gone since ${clock(heard)} (${span(this.store.now() - heard)}). Waiting for it to come back.`;
+    return `The publisher has been gone since ${clock(heard)} (${span(this.store.now() - heard)}). Waiting for it to come back.`;
   }
 
   #word() {
