@@ -4,7 +4,9 @@ import http.client
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from websockets.sync.client import connect
 from pipeline.errors import AccessError, ConfigError, EndpointError
 from pipeline.viewer.command import view
 from pipeline.viewer.door import Door, token_matches
-from pipeline.viewer.server import bound
+from pipeline.viewer.server import KNOCK_S, MOST_KNOCKS, bound
 from tests.locked import House
 from tests.program import run
 from tests.station import Station, frame
@@ -102,8 +104,19 @@ def test_the_token_is_asked_for_and_never_said(station: Station, tmp_path: Path)
         process.terminate()
         _, rest = process.communicate(timeout=20)
         assert process.returncode == 0
-    assert "turned away" in rest
+    assert rest.count("turned away") == 1, "once a minute is enough"
     assert SECRET not in rest
+
+
+def test_who_says_nothing_keeps_nobody_out(station: Station, tmp_path: Path) -> None:
+    with viewing(station.endpoint, tmp_path) as (port, _, _), ExitStack() as stack:
+        for _ in range(MOST_KNOCKS):
+            stack.enter_context(connect(f"ws://127.0.0.1:{port}/live"))
+        with pytest.raises(ConnectionClosed), knock(port) as tab:
+            hear(tab, "welcome")
+        time.sleep(KNOCK_S)
+        with knock(port) as tab:
+            hear(tab, "welcome")
 
 
 def test_beyond_loopback_a_token_is_made(station: Station, tmp_path: Path) -> None:

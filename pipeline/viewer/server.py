@@ -27,9 +27,12 @@ TYPES = {
     ".svg": "image/svg+xml",
 }
 MOST_TABS = 64
+MOST_KNOCKS = 64
+"""Connections that have not said their first word; they do not count as tabs."""
 LONGEST_WORD_BYTES = 64 * 1024
 """Of what a tab says: names of streams, no more."""
 KNOCK_S = 5.0
+LOG_GAP_S = 60.0
 PING_S = 5.0
 WRONG_TOKEN, TOO_MANY = 4401, 4429
 
@@ -70,26 +73,32 @@ class Live:
     def __init__(self, feed: Feed, token: str | None) -> None:
         self._feed = feed
         self._token = token
-        self._open = 0
+        self._knocking = self._refused = 0
+        self._logged_s = -LOG_GAP_S
 
     async def serve(self, socket: WebSocket) -> None:
         """One connection, from its beginning to its end."""
         await socket.accept()
-        if self._open >= MOST_TABS:
-            await socket.close(TOO_MANY, f"{MOST_TABS} tabs are open already")
-            return
-        self._open += 1
-        try:
-            with suppress(WebSocketDisconnect):
-                await self._welcome(socket)
-        finally:
-            self._open -= 1
+        with suppress(WebSocketDisconnect):
+            if self._knocking >= MOST_KNOCKS:
+                await socket.close(TOO_MANY, "too many wait at the door")
+            elif not await self._knocks(socket):
+                self._refuse()
+                await socket.close(WRONG_TOKEN, "this viewer wants its token")
+            elif self._feed.tabs >= MOST_TABS:
+                await socket.close(TOO_MANY, f"{MOST_TABS} tabs are open already")
+            else:
+                await self._talk(socket)
 
-    async def _welcome(self, socket: WebSocket) -> None:
-        if not await self._knocks(socket):
-            log.warning("somebody without the token was turned away")
-            await socket.close(WRONG_TOKEN, "this viewer wants its token")
-            return
+    def _refuse(self) -> None:
+        """Count whoever does not bring the token; log it once a minute."""
+        self._refused += 1
+        now_s = asyncio.get_running_loop().time()
+        if now_s - self._logged_s >= LOG_GAP_S:
+            self._logged_s = now_s
+            log.warning("turned away %d that did not bring the token", self._refused)
+
+    async def _talk(self, socket: WebSocket) -> None:
         async with self._feed.tab() as tab:
             sending = asyncio.create_task(tab.serve(socket))
             try:
@@ -105,10 +114,13 @@ class Live:
 
     async def _knocks(self, socket: WebSocket) -> bool:
         """If the first message came in time and brings the token."""
+        self._knocking += 1
         try:
             said = json.loads(await asyncio.wait_for(socket.receive_text(), KNOCK_S))
         except (TimeoutError, ValueError, RecursionError, KeyError):
             return False
+        finally:
+            self._knocking -= 1
         return isinstance(said, dict) and token_matches(self._token, said.get("token"))
 
 
