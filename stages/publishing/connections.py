@@ -59,6 +59,10 @@ class Connections:
         with self._lock:
             return len(self._all)
 
+    def __contains__(self, descriptor: object) -> bool:
+        with self._lock:
+            return descriptor in self._all
+
     def at(self, endpoint: str) -> int:
         """How many there are at one endpoint of ours."""
         with self._lock:

@@ -23,6 +23,7 @@ from pipeline.wire.endpoints import Endpoint, parse_endpoint
 from .allowed import AllowList
 from .binding import bind, bind_again, checked
 from .door import Door
+from .subscriptions import Subscriptions
 
 SILENCE_MS, PROBE_S, PROBES = 6_000, 2, 2
 """How soon the kernel gives up a connection whose other end has vanished. Not libzmq's heartbeats:
@@ -33,11 +34,13 @@ LARGEST_SUBSCRIPTION_BYTES = 4_096
 recursively: one of 10 MB overflows the stack."""
 ROUTER_WAITING = 4 * MOST_CREDIT
 """Messages and statuses that wait for one subscriber; no more messages than this are under way."""
-MOST_HEARD = 2_000
+MOST_HEARD = 300
 """Messages that one ``listen`` takes at most, so that a flood of rubbish cannot hold up frames."""
+REVIEW_NS = 1_000_000_000
 
 SUBSCRIPTIONS_BYTES_S, REQUESTS_BYTES_S = 16 * 2**10, 2**20
 """What a subscriber may send for long: hardly anything, or an acknowledgement for each message."""
+HUNG_UP = -1
 LOCKED_IO_THREADS = 2
 """One encrypts records while another encrypts pictures."""
 
@@ -95,12 +98,17 @@ class Outlet:
         clock: Clock | None = None,
     ) -> None:
         self._demand = demand
+        self._clock = clock = clock or SystemClock()
         self._context = zmq.Context(LOCKED_IO_THREADS if lock else 1)
         keys, allowed = (lock.keys, lock.allowed) if lock else (None, None)
-        self._door = Door(self._context, clock or SystemClock(), keys, allowed)
+        self._door = Door(self._context, clock, keys, allowed)
         self._bound: list[tuple[zmq.Socket[bytes], Endpoint]] = []
         self._sockets: dict[Kind, zmq.Socket[bytes]] = {}
-        self._subscriptions: dict[Kind, set[bytes]] = {"meta": set(), "annotated": set()}
+        self._subscriptions: dict[Kind, Subscriptions] = {
+            "meta": Subscriptions(demand, RECORDS),
+            "annotated": Subscriptions(demand, PICTURES),
+        }
+        self._reviewed_ns = clock.now_ns()
         self.rubbish = 0
         self.ignored = 0
         try:
@@ -126,8 +134,13 @@ class Outlet:
         """Take note of who came and went; say if somebody new wants records. Never waits."""
         if self._door.take_revoked():
             self._reopen()
-        self._hear("annotated", PICTURES)
-        return self._hear("meta", RECORDS)
+        now_ns = self._clock.now_ns()
+        if now_ns - self._reviewed_ns >= REVIEW_NS:
+            self._reviewed_ns = now_ns
+            for subscriptions in self._subscriptions.values():
+                subscriptions.review(self._door.connections)
+        self._hear("annotated")
+        return self._hear("meta")
 
     def connections(self) -> int:
         """How many are connected to the records."""
@@ -221,36 +234,35 @@ class Outlet:
         self._bound.append((sock, endpoint))
         return sock, endpoint
 
-    def _hear(self, socket_of: Kind, kinds: Sequence[Kind]) -> bool:
-        """Drain what subscribers sent.
-
-        XPUB tells of the end of a prefix when nobody is left who wants it. A set of prefixes is
-        therefore exact, whatever twice-subscribers and senders of rubbish do; a count is not.
-        """
-        sock, known = self._sockets[socket_of], self._subscriptions[socket_of]
+    def _hear(self, socket_of: Kind) -> bool:
+        """Take what subscribers sent; say if somebody asked for something."""
+        sock, subscriptions = self._sockets[socket_of], self._subscriptions[socket_of]
         someone_new = False
         for _ in range(MOST_HEARD):
-            if not sock.poll(0):
+            try:
+                said = sock.recv(zmq.DONTWAIT, copy=False)
+            except zmq.Again:
                 break
-            first, *more = sock.recv_multipart(copy=False)
-            verb, prefix = first.bytes[:1], first.bytes[1:]
-            if more or verb not in (b"\x00", b"\x01"):
+            # Part by part: XPUB may keep the last part of a message to itself, a subscription that
+            # is none. Who waited for it would wait for the next subscriber, and swallow that one.
+            verb, prefix, descriptor = said.bytes[:1], said.bytes[1:], _descriptor(said)
+            if verb == b"\x01":
+                someone_new = True
+                self._door.subscribes(descriptor, prefix)
+                subscriptions.add(prefix, descriptor)
+            elif verb == b"\x00" and descriptor == HUNG_UP:
+                subscriptions.end(prefix)
+            elif verb == b"\x00":
+                subscriptions.take_back(prefix, descriptor)
+            else:
                 self.rubbish += 1
                 self.ignored += 1
-            elif verb == b"\x01":
-                someone_new = True
-                self._door.subscribes(_descriptor(first), prefix)
-                if prefix not in known and self._demand.add(prefix, kinds):
-                    known.add(prefix)
-            elif prefix in known:
-                known.remove(prefix)
-                self._demand.remove(prefix, kinds)
         return someone_new
 
 
 def _descriptor(frame: zmq.Frame) -> int:
-    """The connection that a message came over; -1 for what libzmq makes of rubbish itself."""
+    """The connection that a message came over; HUNG_UP for what libzmq says when one has ended."""
     try:
         return int(frame.get(zmq.SRCFD))
     except zmq.ZMQError:
-        return -1
+        return HUNG_UP
