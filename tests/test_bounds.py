@@ -1,5 +1,6 @@
 """What comes in over the sockets of a publisher is bounded, and whoever goes beyond is cut."""
 
+import select
 import socket
 import struct
 import time
@@ -10,11 +11,11 @@ import pytest
 import zmq
 
 from pipeline.client import Subscriber
-from stages.publishing.connections import Connections
+from stages.publishing.connections import Connections, Measure
 from tests.station import Station, frame
 
 NS = 1_000_000_000
-RATE = 64_000
+RATE = Measure(rate=64_000)
 
 
 @contextmanager
@@ -64,6 +65,47 @@ def test_who_sends_more_than_a_subscriber_has_to_say_is_cut() -> None:
                 connections.look(40 * NS)
             assert is_cut(peer)
             assert connections.cut == 1
+
+
+def test_who_is_sent_much_may_say_much() -> None:
+    connections = Connections()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        at = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with accepted(listening) as (peer, ours):
+            connections.came(ours.fileno(), at, 0, Measure(rate=0, share=0.5))
+            for _ in range(20):
+                ours.sendall(bytes(50_000))
+                assert len(peer.recv(50_000, socket.MSG_WAITALL)) == 50_000
+                peer.sendall(bytes(20_000))
+                assert len(ours.recv(20_000, socket.MSG_WAITALL)) == 20_000
+                connections.heed(0)
+            assert len(connections) == 1
+            for _ in range(20):
+                peer.sendall(bytes(20_000))
+                assert len(ours.recv(20_000, socket.MSG_WAITALL)) == 20_000
+                if not len(connections):
+                    break
+                connections.heed(0)
+            assert is_cut(peer)
+
+
+def test_one_who_sends_little_is_not_looked_at_all_the_time() -> None:
+    connections = Connections()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        at = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with accepted(listening) as (peer, ours):
+            connections.came(ours.fileno(), at, 0, Measure(rate=1_000, rest_s=1.0))
+            assert connections.heed(0) is None
+            peer.sendall(bytes(100))
+            assert select.select([connections], [], [], 5)[0]
+            assert connections.heed(0) == 1.0
+            peer.sendall(bytes(100))
+            assert not select.select([connections], [], [], 0.05)[0]
+            assert connections.heed(NS // 2) == 0.5
+            assert connections.heed(NS) == 1.0
+            connections.went(ours.fileno())
+            assert connections.heed(2 * NS) is None
+    connections.close()
 
 
 def test_a_descriptor_that_is_another_file_by_now_is_let_alone() -> None:

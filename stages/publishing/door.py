@@ -5,8 +5,9 @@ a key that is withdrawn later is noticed here, and whoever owns the sockets has 
 """
 
 import logging
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 import zmq
 from zmq.utils import z85
@@ -16,16 +17,15 @@ from pipeline.clock import Clock
 from pipeline.keys import HANDSHAKE_MS, KEY_BYTES, ZAP_DOMAIN, Keys, lock_server
 
 from .allowed import AllowList
-from .connections import Connections
+from .connections import Connections, Measure
 
 ZAP = "inproc://zeromq.zap.01"
 ALLOWED, DENIED = b"200", b"400"
 REQUEST_PARTS = 8
 """Of a request about a CURVE key: route, delimiter, version, number, domain, address, identity,
 mechanism; then the key."""
-LOOK_MS = 100
-LOOKS_PER_LIST = 4
-"""The list of who is allowed is read less often than connections are looked at."""
+LOOK_MS = 500
+"""How often the list of who is allowed is read, and all connections are looked at."""
 MOST_AT_ONCE = 200
 LOG_GAP_NS = 60_000_000_000
 WATCHED = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED
@@ -57,19 +57,18 @@ class Door:
         self._lock = threading.Lock()
         self._let_in: set[str] = set()
         self._revoked = False
-        self._looks = 0
         self._refused, self._last_refused = 0, ""
         self._logged_ns = clock.now_ns() - LOG_GAP_NS
         self._zap: Socket = context.socket(zmq.ROUTER)
         self._zap.linger = 0
         self._zap.bind(ZAP)
-        self._monitors: list[tuple[Socket, int]] = []
+        self._monitors: dict[Socket, Measure] = {}
         self._thread = threading.Thread(target=self._run, name="maskstream-door", daemon=True)
 
-    def guard(self, sock: Socket, rate: int) -> None:
+    def guard(self, sock: Socket, measure: Measure) -> None:
         """Lock and watch a socket that is about to be bound. Before ``open``.
 
-        ``rate``: bytes a second that a peer may send to it for long.
+        ``measure``: what a peer may send to it.
         """
         sock.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         if self._keys:
@@ -81,7 +80,7 @@ class Door:
         monitor.rcvhwm = 0
         monitor.linger = 0
         monitor.connect(address)
-        self._monitors.append((monitor, rate))
+        self._monitors[monitor] = measure
 
     def open(self) -> None:
         """Begin to answer."""
@@ -108,15 +107,19 @@ class Door:
         poller = zmq.Poller()
         for sock in self._sockets():
             poller.register(sock, zmq.POLLIN)
-        looked_ns = self._clock.now_ns()
+        poller.register(self.connections, zmq.POLLIN)
+        look_ns, rest_s = self._clock.now_ns() + LOOK_MS * 1e6, None
         try:
             while True:
-                poller.poll(LOOK_MS)
-                self._note_connections()
-                self._answer_requests()
+                wait_s = LOOK_MS / 1e3 if rest_s is None else rest_s
+                ready = dict(poller.poll(math.ceil(wait_s * 1e3)))
+                self._note_connections(ready)
+                if self._zap in ready:
+                    self._answer_requests()
                 now_ns = self._clock.now_ns()
-                if now_ns - looked_ns >= LOOK_MS * 1e6:
-                    looked_ns = now_ns
+                rest_s = self.connections.heed(now_ns)
+                if now_ns >= look_ns:
+                    look_ns = now_ns + LOOK_MS * 1e6
                     self._look(now_ns)
         except zmq.ContextTerminated:  # that is how it ends
             self._close()
@@ -124,17 +127,21 @@ class Door:
     def _close(self) -> None:
         for sock in self._sockets():
             sock.close(0)
+        self.connections.close()
 
     def _sockets(self) -> list[Socket]:
-        return [self._zap, *(monitor for monitor, _ in self._monitors)]
+        return [self._zap, *self._monitors]
 
-    def _note_connections(self) -> None:
-        for monitor, rate in self._monitors:
+    def _note_connections(self, ready: Container[object]) -> None:
+        for monitor in self._monitors:
+            if monitor not in ready:
+                continue
             for parts in _waiting(monitor):
                 told = parse_monitor_message(parts)
                 if told["event"] == zmq.EVENT_ACCEPTED:
-                    endpoint = told["endpoint"].decode()
-                    self.connections.came(told["value"], endpoint, self._clock.now_ns(), rate)
+                    endpoint, now_ns = told["endpoint"].decode(), self._clock.now_ns()
+                    measure = self._monitors[monitor]
+                    self.connections.came(told["value"], endpoint, now_ns, measure)
                 elif told["event"] == zmq.EVENT_DISCONNECTED:
                     self.connections.went(told["value"])
 
@@ -162,8 +169,7 @@ class Door:
 
     def _look(self, now_ns: int) -> None:
         self.connections.look(now_ns)
-        self._looks += 1
-        if self._allowed and self._looks % LOOKS_PER_LIST == 0:
+        if self._allowed:
             withdrawn = self._allowed.look()
             with self._lock:
                 self._revoked |= not withdrawn.isdisjoint(self._let_in)

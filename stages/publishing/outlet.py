@@ -22,6 +22,7 @@ from pipeline.wire.endpoints import Endpoint, parse_endpoint
 
 from .allowed import AllowList
 from .binding import bind, bind_again, checked
+from .connections import Measure
 from .door import Door
 from .subscriptions import Subscriptions
 
@@ -38,8 +39,10 @@ MOST_HEARD = 300
 """Messages that one ``listen`` takes at most, so that a flood of rubbish cannot hold up frames."""
 REVIEW_NS = 1_000_000_000
 
-SUBSCRIPTIONS_BYTES_S, REQUESTS_BYTES_S = 16 * 2**10, 2**20
-"""What a subscriber may send for long: hardly anything, or an acknowledgement for each message."""
+SUBSCRIPTIONS = Measure(rate=16 * 2**10)
+"""What a subscriber may say: he has hardly anything to."""
+REQUESTS = Measure(rate=4 * 2**10, share=0.5, rest_s=0.1)
+"""Here he acknowledges messages, each of which is several times as long as its acknowledgement."""
 HUNG_UP = -1
 LOCKED_IO_THREADS = 2
 """One encrypts records while another encrypts pictures."""
@@ -224,7 +227,7 @@ class Outlet:
         # Without a limit: libzmq 4.3.5 aborts when a peer for whose messages there is no room hangs
         # up and a heartbeat is due. The door sees to it that nobody sends too much.
         sock.rcvhwm = 0
-        self._door.guard(sock, REQUESTS_BYTES_S if kind == zmq.ROUTER else SUBSCRIPTIONS_BYTES_S)
+        self._door.guard(sock, REQUESTS if kind == zmq.ROUTER else SUBSCRIPTIONS)
         try:
             bind(sock, wanted, where)
         except EndpointError:
