@@ -24,8 +24,9 @@ ALLOWED, DENIED = b"200", b"400"
 REQUEST_PARTS = 8
 """Of a request about a CURVE key: route, delimiter, version, number, domain, address, identity,
 mechanism; then the key."""
-LOOK_MS = 500
-"""How often the list of who is allowed is read, and all connections are looked at."""
+LOOK_MS = 200
+"""How often the list of who is allowed is read, and all connections are looked at: whose words are
+read at once by libzmq, of him the kernel need not tell."""
 MOST_AT_ONCE = 200
 LOG_GAP_NS = 60_000_000_000
 WATCHED = zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED

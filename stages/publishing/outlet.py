@@ -41,7 +41,7 @@ REVIEW_NS = 1_000_000_000
 
 SUBSCRIPTIONS = Measure(rate=16 * 2**10)
 """What a subscriber may say: he has hardly anything to."""
-REQUESTS = Measure(rate=4 * 2**10, share=0.5, rest_s=0.1)
+REQUESTS = Measure(rate=4 * 2**10, share=0.5, rest_s=1.0)
 """Here he acknowledges messages, each of which is several times as long as its acknowledgement."""
 HUNG_UP = -1
 LOCKED_IO_THREADS = 2
