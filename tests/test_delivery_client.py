@@ -93,7 +93,8 @@ def test_the_whole_talk(publisher: FalsePublisher) -> None:
         publisher.say(*ended(14), kind="message")
         publisher.say(kind="end", number=1)
         assert subscriber.take(10) is None
-        assert publisher.hear("ack")["number"] == 1
+        while publisher.hear("ack")["number"] != 1:  # the last message's may come by itself
+            pass
         assert subscriber.ended
     counts = subscriber.statistics().kinds["gate-2", "meta"]
     assert (counts.captured, counts.received, counts.passed_over, counts.lost) == (9, 3, 5, 1)

@@ -100,6 +100,11 @@ class Progress:
         return self._told == self._received
 
     @property
+    def heard_end(self) -> bool:
+        """If nothing more will be sent."""
+        return self._end is not None
+
+    @property
     def ended(self) -> bool:
         """If the end was acknowledged."""
         return self._end is not None and self._told >= self._end

@@ -35,6 +35,7 @@ from ..wire.delivery import (
 )
 from ..wire.endpoints import Endpoint, parse_endpoint
 from .books import Books
+from .link import Link
 from .mailbox import Letter, Mode
 from .progress import Progress
 from .sockets import BURST, Parts, Wanted, connect, open_socket, receive_message, watch_handshakes
@@ -78,8 +79,7 @@ class Requested:
         self._done_with: Letter | None = None
         self._waking = Waking()
         self._failure: EndpointError | None = None
-        self._at: Endpoint | None = None
-        self._dealer: zmq.Socket[bytes] | None = None
+        self._link: Link | None = None
         self._welcomed = False
         self._heard_ns = self._asked_ns = self._pinged_ns = 0
         self._context = zmq.Context()
@@ -101,8 +101,8 @@ class Requested:
         self._keep_alive()
         self._pass_on()
         poller = zmq.Poller()
-        sockets = [self._records] + ([self._dealer] if self._dealer else [])
-        for sock in sockets:
+        sockets = [self._records] + ([self._link.dealer] if self._link else [])
+        for sock in [self._records, *(self._link.sockets if self._link else ())]:
             poller.register(sock, zmq.POLLIN)
         poller.register(self._waking.fileno(), zmq.POLLIN)
         ready = dict(poller.poll(timeout_ms))
@@ -141,7 +141,7 @@ class Requested:
 
     def is_over(self) -> bool:
         self._pass_on()
-        if self._progress.ended:
+        if self._progress.ended or (self._progress.heard_end and self._is_left()):
             return True
         named = self._wanted.streams is not None
         return named and self._progress.idle and self._books.all_over(None)
@@ -156,8 +156,8 @@ class Requested:
         if self._order.mode == "credit" or not self._progress.ended:
             self._leave()
         self._records.close(0)
-        if self._dealer:
-            self._dealer.close(LEAVING_MS)
+        if self._link:
+            self._link.close(LEAVING_MS)
         self._handshakes.close()
         self._context.term()
         self._waking.close()
@@ -211,25 +211,33 @@ class Requested:
                 got="one of an older version",
                 remedy="Take another mode, or a newer publisher",
             )
-        elif at != self._at or welcome.publisher != self._progress.publisher:
+        elif (
+            self._link is None
+            or at != self._link.at
+            or welcome.publisher != self._progress.publisher
+        ):
             self._go(at)
 
     def _go(self, at: Endpoint) -> None:
         """Connect anew."""
-        if self._dealer:
-            self._dealer.close(0)
-        self._at = at
-        self._dealer = open_socket(self._context, zmq.DEALER, self._wanted)
-        # Nothing is kept for a connection that is not there: it would be old when it comes to be.
-        self._dealer.set(zmq.IMMEDIATE, 1)
+        if self._link:
+            self._link.close(0)
+            self._link = None
+        self._link = Link(self._context, self._wanted, at)
         self._welcomed, self._asked_ns = False, 0
         self._heard_ns = self._clock.now_ns()
-        connect(self._dealer, at)
+
+    def _is_left(self) -> bool:
+        """If the publisher did not wait for us, as he does only where nothing may be lost."""
+        is_up = self._link is not None and self._link.is_up
+        return self._order.mode == "credit" and not is_up
 
     def _keep_alive(self) -> None:
         now_ns = self._clock.now_ns()
-        if self._at and now_ns - self._heard_ns >= SILENCE_S * 1e9:
-            self._go(self._at)
+        if self._link and now_ns - self._heard_ns >= SILENCE_S * 1e9:
+            self._go(self._link.at)
+        if self._link and self._link.came_up():
+            self._welcomed, self._asked_ns = False, 0  # libzmq connects to who may not know us
         if not self._welcomed:
             if now_ns - self._asked_ns >= PING_S * 1e9 and self._send(self._hello()):
                 self._asked_ns = now_ns
@@ -253,15 +261,8 @@ class Requested:
             self._progress.told(number)
 
     def _send(self, request: Request) -> bool:
-        """False when nobody is connected: who will be then has to be asked again."""
-        if self._dealer is None:
-            return False
-        try:
-            self._dealer.send(encode_request(request), zmq.DONTWAIT)
-        except zmq.Again:
-            self._welcomed, self._asked_ns = False, 0
-            return False
-        return True
+        """False when nobody is connected."""
+        return self._link is not None and self._link.send(encode_request(request))
 
 
 def order_of(

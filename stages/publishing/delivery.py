@@ -160,8 +160,11 @@ class Desk:
         return all(listener.settled for listener in self._listeners.values())
 
     def served(self) -> bool:
-        """If nothing waits for anybody."""
-        return not any(peer.line.waits for peer in self._peers.values())
+        """If nothing waits for anybody, and all who get only the newest have heard of the end."""
+        return not any(
+            peer.line.waits or (peer.listener is None and peer.line.under_way)
+            for peer in self._peers.values()
+        )
 
     def dismiss(self) -> None:
         """Tell all who get only the newest that the end is here, though they have no room."""
