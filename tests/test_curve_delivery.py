@@ -18,7 +18,11 @@ COUNT = 20
 )
 def test_all_comes_on_request_through_a_locked_door(tmp_path: Path, asked: dict[str, Any]) -> None:
     house = House(tmp_path)
-    keys = {"keys": house.guest("ann"), "server_key": house.server_key, "timeout_s": 10.0}
+    keys: dict[str, Any] = {
+        "keys": house.guest("ann"),
+        "server_key": house.server_key,
+        "timeout_s": 10.0,
+    }
     expected = ("indexer",) if asked["mode"] == "lossless" else ()
 
     async def listen() -> list[int]:
