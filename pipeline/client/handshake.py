@@ -59,7 +59,11 @@ class Handshakes:
         elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
             self._unexplained += self._locked
             if self._unexplained >= MOST_UNEXPLAINED:
-                got = "a connection that it ends each time: the server key is another's"
+                # Whose keys do not fit, or who has none, may hang up before his greeting is read.
+                got = (
+                    "a connection that it ends each time: the server key is another's,"
+                    " or it is one that has no keys"
+                )
                 raise self._refused("a publisher with the given server key", got, WRONG_SERVER)
         elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             raise self._mismatch()
