@@ -11,7 +11,8 @@ class Traffic:
     ``messages``: by stream and kind. ``subscriptions``: different topics that somebody asked for,
     by kind. By mode of delivery (latest, credit, lossless): ``subscribers``: who is here;
     ``waiting``: messages that are kept for them; ``skipped``: messages that gave way to newer ones
-    (credit) or were given up (lossless). What ``latest`` loses only its subscribers know.
+    (credit) or were given up (lossless), and pictures that gave way before they were encoded
+    (encoding). What ``latest`` loses only its subscribers know.
     ``ignored``: messages from subscribers that mean nothing.
     """
 

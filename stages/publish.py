@@ -1,7 +1,7 @@
 """Publish: each frame as a record, as pictures for who wants them, and a status each second.
 
 A sink that passes frames on. One thread, the stage's, owns the sockets; no subscriber, slow, stuck
-or malicious, can hold it up, but those who are named as ``lossless``.
+or malicious, can hold it up, but those who are named as ``lossless``. Another encodes pictures.
 """
 
 import logging
@@ -10,26 +10,27 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Annotated
 
-import cv2
 from pydantic import Field
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Settings
 from pipeline.demand import Demand
 from pipeline.frame import Frame, Image
-from pipeline.picture import to_bgr
 from pipeline.stage import Inbox
 from pipeline.traffic import Traffic
-from pipeline.wire import FRAME_KINDS, encode_body, encode_header, encode_status, topic
+from pipeline.wire import FRAME_KINDS, FrameKind, encode_body, encode_header, encode_status, topic
 from pipeline.wire.fields import LONGEST_NAME
 
 from .publishing.counting import traffic_of
 from .publishing.delivery import Desk
+from .publishing.encoder import Encoder, Job, encode_jpeg
 from .publishing.outlet import Lock, Outlet, read_lock
 from .publishing.tally import SourceFacts, StreamTally
 
 POLL_S = 0.05
 """How soon a new subscriber is noticed when no frames flow."""
+ENCODING_POLL_S = 0.002
+"""How soon a picture is sent once it is encoded."""
 STATUS_GAP_NS = 100_000_000
 """New subscribers get a status at once, but not more than ten a second are sent."""
 LOG_GAP_NS = 60_000_000_000
@@ -111,6 +112,7 @@ class PublishStage:
         self._desk = Desk(
             self.publisher, demand, settings.lossless, settings.window, settings.grace_s
         )
+        self._encoder = Encoder(demand, settings.jpeg_quality)
         self._lock: Lock | None = read_lock(settings.keys, settings.allowed)
         self._outlet: Outlet | None = self._open(
             settings.endpoint, settings.pictures, settings.delivery
@@ -138,6 +140,7 @@ class PublishStage:
 
     def close(self) -> None:
         """Close the sockets, giving the last messages ``linger_s``. Not beside ``run``."""
+        self._encoder.close()
         outlet, self._outlet = self._outlet, None
         if outlet is not None:
             outlet.close(self._settings.linger_s)
@@ -151,10 +154,11 @@ class PublishStage:
         while self._desk.held_up and not inbox.at_end():
             self._desk.wait(POLL_S)
             self._attend(outlet)
-        return inbox.take(timeout_s=POLL_S)
+        return inbox.take(timeout_s=ENCODING_POLL_S if self._encoder.busy else POLL_S)
 
     def _end(self, outlet: Outlet) -> None:
         """Say that it is the end, and wait for who must have heard it."""
+        self._encoder.finish()
         self._attend(outlet)
         self._ended = True
         self._measure(self._clock.now_ns())
@@ -184,24 +188,45 @@ class PublishStage:
         )
 
     def _publish(self, outlet: Outlet, frame: Frame) -> None:
-        """Send what is wanted of a frame; the record first, so that no picture delays it."""
+        """Send what is wanted of a frame: the record now, pictures once they are encoded."""
         tally = self._tally(frame)
         shown = {"annotated": frame.canvas, "image": frame.image}
         kinds = [kind for kind in FRAME_KINDS if kind == "meta" or _has_pixels(shown[kind])]
         wanted = [kind for kind in kinds if self._demand.subscribed(frame.stream, kind)]
-        body = encode_body(frame) if wanted else None
+        body = encode_body(frame) if wanted else ""
         for kind in wanted:
-            pseq = tally.messages[kind]
-            header = encode_header(frame, publisher=self.publisher, pseq=pseq, kind=kind, body=body)
-            parts = [topic(frame.stream, kind), header]
             picture = shown.get(kind)
-            if picture is not None:
-                parts.append(encode_jpeg(picture, self._settings.jpeg_quality))
-            outlet.send(kind, parts)
-            self._desk.offer(frame.stream, kind, parts)
-            tally.messages[kind] += 1
+            if picture is None:
+                self._send(outlet, frame, kind, body)
+            elif picture.format == "jpeg" or self._desk.keeps(frame.stream, kind):
+                self._send_now(outlet, Job(frame, kind, picture, body))
+            else:
+                self._encoder.put(Job(frame, kind, picture, body))
         if "meta" not in wanted:
             tally.messages["meta"] += 1  # one for each frame, also while nobody listens
+
+    def _send_now(self, outlet: Outlet, job: Job) -> None:
+        """What needs no encoding, or may not be passed over: the frame is not done before it."""
+        if self._encoder.has(job.frame.stream, job.kind):
+            self._encoder.finish()
+        self._send_encoded(outlet)
+        jpeg = encode_jpeg(job.picture, self._settings.jpeg_quality)
+        self._send(outlet, job.frame, job.kind, job.body, jpeg)
+
+    def _send_encoded(self, outlet: Outlet) -> None:
+        for job, jpeg in self._encoder.done():
+            self._send(outlet, job.frame, job.kind, job.body, jpeg)
+
+    def _send(
+        self, outlet: Outlet, frame: Frame, kind: FrameKind, body: str, *picture: bytes
+    ) -> None:
+        messages = self._tallies[frame.stream].messages
+        pseq = messages[kind]
+        header = encode_header(frame, publisher=self.publisher, pseq=pseq, kind=kind, body=body)
+        parts = [topic(frame.stream, kind), header, *picture]
+        outlet.send(kind, parts)
+        self._desk.offer(frame.stream, kind, parts)
+        messages[kind] += 1
 
     def _tally(self, frame: Frame) -> StreamTally:
         now_ns = self._clock.now_ns()
@@ -210,7 +235,8 @@ class PublishStage:
         return tally
 
     def _attend(self, outlet: Outlet) -> None:
-        """Between frames: who came, and is a status due?"""
+        """Between frames: what is encoded, who came, and is a status due?"""
+        self._send_encoded(outlet)
         now_ns = self._clock.now_ns()
         self._news |= outlet.listen()
         self._news |= self._desk.listen(now_ns)
@@ -229,7 +255,11 @@ class PublishStage:
         for tally in self._tallies.values():
             tally.measure(now_ns)
         if self._outlet:
-            self._traffic = traffic_of(self._tallies, self._demand, self._desk, self._outlet)
+            self._traffic = self._count(self._outlet)
+
+    def _count(self, outlet: Outlet) -> Traffic:
+        passed_over = self._encoder.passed_over
+        return traffic_of(self._tallies, self._demand, self._desk, outlet, passed_over)
 
     def _tell(self, outlet: Outlet) -> None:
         """Send the status of every stream."""
@@ -255,14 +285,6 @@ class PublishStage:
             outlet.send("status", parts)
             self._desk.tell(stream, parts)
             tally.messages["status"] += 1
-
-
-def encode_jpeg(image: Image, quality: int) -> bytes:
-    """``image`` as a JPEG file; one that is JPEG already is passed on as it is."""
-    if image.format == "jpeg":
-        return image.planes[0].tobytes()
-    _, encoded = cv2.imencode(".jpg", to_bgr(image), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return encoded.tobytes()
 
 
 def _has_pixels(image: Image | None) -> bool:

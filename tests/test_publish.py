@@ -17,7 +17,8 @@ from pipeline.demand import Demand
 from pipeline.frame import Frame
 from pipeline.stage import ListInbox
 from pipeline.wire import Totals, decode, decode_welcome
-from stages.publish import PublishSettings, PublishStage, encode_jpeg
+from stages.publish import PublishSettings, PublishStage
+from stages.publishing.encoder import encode_jpeg
 from stages.publishing.tally import SourceFacts, StreamTally
 from tests.station import ANY_PORT, PatientInbox, Station, frame, picture
 

@@ -14,7 +14,11 @@ KINDS: tuple[Kind, ...] = (*FRAME_KINDS, "status")
 
 
 def traffic_of(
-    tallies: Mapping[str, StreamTally], demand: Demand, desk: Desk, outlet: Outlet
+    tallies: Mapping[str, StreamTally],
+    demand: Demand,
+    desk: Desk,
+    outlet: Outlet,
+    pictures_passed_over: int,
 ) -> Traffic:
     """All of it at this moment."""
     messages: dict[tuple[str, str], int] = {
@@ -25,6 +29,6 @@ def traffic_of(
         subscriptions={kind: demand.count(kind) for kind in KINDS},
         subscribers={"latest": outlet.connections(), **desk.subscribers()},
         waiting=desk.waiting(),
-        skipped=desk.skipped(),
+        skipped={**desk.skipped(), "encoding": pictures_passed_over},
         ignored=outlet.ignored + desk.ignored,
     )

@@ -114,6 +114,10 @@ class Desk:
         """If a subscriber must be waited for before the next frame is taken."""
         return any(listener.holds_up for listener in self._listeners.values())
 
+    def keeps(self, stream: str, kind: FrameKind) -> bool:
+        """If somebody may lose no message of these."""
+        return any(listener.keeps(stream, kind) for listener in self._listeners.values())
+
     def told(self) -> tuple[Told, ...]:
         """The subscribers that are waited for, for the status."""
         return tuple(listener.told() for listener in self._listeners.values())

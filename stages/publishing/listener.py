@@ -85,6 +85,10 @@ class Listener:
         else:
             self.line.offer(stream, kind, parts)
 
+    def keeps(self, stream: str, kind: FrameKind) -> bool:
+        """If it may lose no message of these."""
+        return not self._left and not self._given_up and self._wants(stream, kind)
+
     def acknowledge(self, number: int, now_ns: int) -> bool:
         """All up to ``number`` is dealt with; False when there is no such message."""
         self._waited_since_ns = now_ns
