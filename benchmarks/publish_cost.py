@@ -4,8 +4,9 @@
 
 20 instances at 1080p, 30 frames a second, each with masks of its own; subscribers are plain SUB
 sockets in processes of their own. Prints JSON lines. ``subscribers``: CPU of a record in the
-stage's thread and in the whole process, by how many listen: medians over frames, least and median
-of interleaved rounds. ``pictures``: age in ms of the records where they arrive, with nobody who
+stage's thread (median over frames) and in the whole process, by how many listen: least and median
+of interleaved rounds. ``busy``: the same for one listener without pauses, which leave a CPU's
+caches cold. ``pictures``: age in ms of the records where they arrive, with nobody who
 wants pictures and with somebody who wants both kinds, from one camera and from four at once.
 """
 
@@ -35,6 +36,7 @@ from pipeline.masks import Bits, Masks  # noqa: E402
 from stages.publish import PublishSettings, PublishStage  # noqa: E402
 
 HEIGHT, WIDTH, INSTANCES, RATE_HZ = 1080, 1920, 20, 30
+BUSY_HZ = 10_000
 ANY_PORT = "tcp://127.0.0.1:*"
 WARM_UP = 10
 SCENES = 30
@@ -84,8 +86,9 @@ def subscribers(frames: int, rounds: int) -> dict[str, object]:
     for _ in range(rounds):
         for count, found in spent.items():
             found.append(cost_ms(scenes, frames, count))
+    busy = [cost_ms(scenes, frames, 1, rate_hz=BUSY_HZ)[0] for _ in range(rounds)]
     columns = {count: tuple(zip(*found, strict=True)) for count, found in spent.items()}
-    return {
+    return {"busy_thread_ms": [round(ms, 3) for ms in busy]} | {
         f"{name}_{how}_ms": {count: round(of(column[i]), 3) for count, column in columns.items()}
         for i, name in enumerate(("thread", "process"))
         for how, of in (("least", min), ("median", statistics.median))
@@ -106,11 +109,13 @@ def pictures(frames: int, rounds: int) -> dict[str, object]:
     return {name: [round(age, 1) for age in found.tolist()] for name, found in quantiles.items()}
 
 
-def cost_ms(scenes: list[Instances], frames: int, count: int) -> tuple[float, float]:
+def cost_ms(
+    scenes: list[Instances], frames: int, count: int, rate_hz: int = RATE_HZ
+) -> tuple[float, float]:
     """CPU ms of a frame: in the stage's thread, and in the whole process but for the feeding."""
     stage, demand = publisher()
     with listeners(stage.endpoint, count, frames):
-        feed = Feed(scenes, frames, 1, lambda: demand.subscribed("cam-0", "meta"))
+        feed = Feed(scenes, frames, 1, lambda: demand.subscribed("cam-0", "meta"), rate_hz=rate_hz)
         for _ in stage.run(feed):
             pass
     return statistics.median(feed.spent_ms[WARM_UP:]), feed.process_ms
@@ -163,11 +168,13 @@ class Feed:
         cameras: int,
         ready: Callable[[], bool],
         picture: NDArray[np.uint8] | None = None,
+        rate_hz: int = RATE_HZ,
     ) -> None:
         self.spent_ms: list[float] = []
         self.process_ms = 0.0
         self._scenes, self._frames, self._cameras = scenes, frames, cameras
         self._ready, self._picture = ready, picture
+        self._gap_ns = 1_000_000_000 // rate_hz
         self._given, self._due_ns, self._since_s = 0, 0, 0.0
         self._process_s, self._own_s = 0.0, 0.0
 
@@ -208,7 +215,7 @@ class Feed:
         late_ns = time.monotonic_ns() - self._due_ns
         frame = self._frame(f"cam-{camera}", seq, time.time_ns() - late_ns)
         self._given += 1
-        self._due_ns += 1_000_000_000 // RATE_HZ * (camera + 1 == self._cameras) * self._cameras
+        self._due_ns += self._gap_ns * (camera + 1 == self._cameras) * self._cameras
         self._since_s = time.thread_time()
         self._own_s += self._since_s - began_s
         return frame
