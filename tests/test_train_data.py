@@ -190,6 +190,23 @@ def test_an_epoch_has_each_picture_once_in_an_order_of_its_own(tmp_path: Path) -
     assert path.exists()
 
 
+def test_pictures_of_a_rare_class_come_more_often(tmp_path: Path) -> None:
+    labelled(tmp_path, count=8)
+    document, _ = content(8)
+    discs = [one for one in document["annotations"] if one["category_id"] == 2]
+    document["annotations"] = [
+        one for one in document["annotations"] if one["category_id"] == 1 or one is discs[2]
+    ]
+    data = prepare([str(write(tmp_path, document))], None, (), share=0, seed=0, drop_mistakes=False)
+    order = PictureOrder(data.training, seed=0, empty_share=0, balance=0.5)
+    epoch = [order.at(step)[1] for step in range(len(order))]
+    assert sorted(epoch) == [0, 1, 2, 2, 3, 4, 5, 6, 7]  # √(0.5 ÷ 0.125) = 2
+    rng = np.random.default_rng(0)
+    drawn = [order.of_any_class(rng) for _ in range(40)]
+    assert 10 < sum(label == 1 for label, _ in drawn) < 30
+    assert {place for label, place in drawn if label == 1} == {(0, 2)}
+
+
 def samples(path: Path, *, skip: bool = False, **settings: object) -> LabelledPictures:
     data = prepare([str(path)], None, (), share=0, seed=0, drop_mistakes=False)
     order = PictureOrder(data.training, 0, 0.0)

@@ -126,6 +126,11 @@ class CocoPictures:
         """Whether a picture has neither instance nor crowd of the classes."""
         return self.images[index].id not in self._annotations
 
+    def labels(self, index: int) -> frozenset[int]:
+        """The classes that a picture has an instance of; crowds do not count."""
+        records = self._annotations.get(self.images[index].id, ())
+        return frozenset(self._indices[one.category_id] for one in records if not one.iscrowd)
+
     def picture(self, index: int) -> Picture:
         """One picture, BGR uint8 (H, W, 3); not to be written to.
 

@@ -137,7 +137,8 @@ def hold_out(data: DataSet, share: float, seed: int) -> tuple[InstanceFile, Inst
     content = data.content
     with_some = sorted({one.image_id for one in content.annotations if not one.iscrowd})
     rng = np.random.default_rng((seed, zlib.crc32(data.path.name.encode())))
-    chosen = rng.permutation(with_some)[: round(share * len(with_some))]
+    most = max(len(with_some) - 1, 0)  # something is left to learn from
+    chosen = rng.permutation(with_some)[: min(round(share * len(with_some)), most)]
     held = frozenset(int(number) for number in chosen)
     learnt = frozenset(image.id for image in content.images) - held
     return _only(content, learnt), _only(content, held)

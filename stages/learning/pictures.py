@@ -21,12 +21,12 @@ from .training.settings import AugmentSettings
 from .views import Views
 
 LEAST_PASTED_PX = 48
-"""Height below which an instance is too blurred to be pasted larger."""
+"""Longer side below which an instance is too blurred to be pasted larger."""
 TRIES = 8
 
 
 class PictureInstances:
-    """Whole instances of random pictures, to be pasted into others.
+    """Whole instances of random pictures, of each class as often, to be pasted into others.
 
     Looks for one each time: nothing is kept, so that sets of any size fit.
     """
@@ -37,22 +37,22 @@ class PictureInstances:
     def draw(self, rng: np.random.Generator) -> Cutout | None:
         """An instance that no edge cuts; None when a few pictures had none."""
         for _ in range(TRIES):
-            number, index = self._order.full(int(rng.integers(2**31)))
+            label, (number, index) = self._order.of_any_class(rng)
             try:
                 sample = self._sets[number].sample(index)
             except SourceError:
                 continue  # said where this picture's own turn comes
-            if (found := _whole_instance(rng, sample)) is not None:
+            if (found := _whole_instance(rng, sample, label)) is not None:
                 return found
         return None
 
 
-def _whole_instance(rng: np.random.Generator, sample: Sample) -> Cutout | None:
-    for row in rng.permutation(len(sample.masks)):
+def _whole_instance(rng: np.random.Generator, sample: Sample, label: int) -> Cutout | None:
+    for row in rng.permutation(np.flatnonzero(sample.classes == label)):
         mask = sample.masks[row]
         x, y, w, h = cv2.boundingRect(mask)
-        if h >= LEAST_PASTED_PX and is_whole(mask, (x, y, w, h)):
-            return cut(sample.image, mask, (x, y, w, h), int(sample.classes[row]))
+        if max(w, h) >= LEAST_PASTED_PX and is_whole(mask, (x, y, w, h)):
+            return cut(sample.image, mask, (x, y, w, h), label)
     return None
 
 

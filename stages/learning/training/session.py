@@ -98,7 +98,9 @@ def _begin(settings: TrainSettings, data: Prepared, among: Ranks, console: Conso
 
 
 def _material(settings: TrainSettings, data: Prepared, start: Start, among: Ranks) -> Material:
-    order = PictureOrder(data.training, settings.seed, settings.data.empty_share)
+    order = PictureOrder(
+        data.training, settings.seed, settings.data.empty_share, settings.data.balance
+    )
     samples = LabelledPictures(
         data.training,
         start.network.spec,

@@ -33,6 +33,8 @@ class DataSettings(Settings):
     """Stop when a file has mistakes, or leave out the wrong annotations and pictures and go on."""
     bad_pictures: Literal["stop", "skip"] = "stop"
     """Stop at a picture that cannot be decoded, or count it and take another."""
+    balance: float = Field(default=0.5, ge=0.0, le=1.0)
+    """A class in a smaller share of the pictures than this is shown more often; 0: as it comes."""
     empty_share: float = Field(default=0.2, ge=0.0, lt=1.0)
     """Most pictures without any instance, as a share of an epoch."""
 
