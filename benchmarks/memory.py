@@ -62,7 +62,7 @@ def run(source: str, frames: int, folder: Path) -> list[tuple[int, int]]:
     def note(progress: Progress) -> None:
         sizes.append((progress.published, resident_bytes()))
 
-    with subscriber(endpoint):
+    with subscriber(endpoint, ("meta",)):
         report = assemble(load(ProgramSettings, None, changes)).supervisor.run(note)
     if report.exit_code:
         sys.exit(f"the program failed: {report.errors[0]}")

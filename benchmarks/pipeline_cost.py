@@ -5,8 +5,9 @@
 Prints JSON lines. ``throughput``: frames/s of the whole program (decode, segment, track, annotate,
 record, publish, and a subscriber to records and pictures in another process) over frames/s of the
 bare network on the same frames with as many threads, rounds interleaved; ``all_cores_hz`` is the
-bare network on every core. ``cpu``: CPU time of a frame beside network and
-decoding, the network on one thread: the difference of two runs, with and without the rest.
+bare network on every core. ``cpu``: CPU time of a frame in every thread but the network's and the
+source's (the network has one thread), with a subscriber to records only and with one to pictures
+too; ``by_thread_ms`` says which thread spent how much, "others" are ZeroMQ's and FFmpeg's own.
 """
 
 import argparse
@@ -38,10 +39,12 @@ from stages.segment import SegmentSettings  # noqa: E402
 from stages.sources.address import parse_sources  # noqa: E402
 
 WARM_UP = 20
+SOURCE = "source-it"
+NOT_COUNTED = ("segment", SOURCE)
 SUBSCRIBER = """
 import sys
 from pipeline.client import Subscriber
-for frame in Subscriber(sys.argv[1], kinds=("meta", "annotated")):
+for frame in Subscriber(sys.argv[1], kinds=sys.argv[2:]):
     pass
 """
 
@@ -64,7 +67,7 @@ def throughput(source: str, frames: int, rounds: int) -> dict[str, object]:
     for _ in range(rounds):
         bare.append(bare_rate_hz(source, frames))
         free.append(bare_rate_hz(source, frames, threads=usable_cores()))
-        whole.append(run_program(source, frames, looked_at=True)[0])
+        whole.append(run_program(source, frames, ("meta", "annotated"))[0])
     return {
         "bare_hz": [round(rate, 2) for rate in bare],
         "whole_hz": [round(rate, 2) for rate in whole],
@@ -74,17 +77,23 @@ def throughput(source: str, frames: int, rounds: int) -> dict[str, object]:
 
 
 def cpu(source: str, frames: int, rounds: int) -> dict[str, object]:
-    """CPU milliseconds of a frame with and without what comes after the network."""
-    alone, whole = [], []
-    for _ in range(rounds):
-        alone.append(run_program(source, frames, looked_at=False, threads=1)[1])
-        whole.append(run_program(source, frames, looked_at=True, threads=1)[1])
-    rest = [more - less for more, less in zip(whole, alone, strict=True)]
+    """CPU milliseconds of a frame beside network and decoding, by what a subscriber wants."""
+    spent: dict[str, dict[str, float]] = {}
+    for kinds in (("meta",), ("meta", "annotated")):
+        runs = [run_program(source, frames, kinds, threads=1)[1] for _ in range(rounds)]
+        medians = {name: statistics.median(run[name] for run in runs) for name in runs[0]}
+        spent[" and ".join(kinds)] = medians
     return {
-        "network_and_decode_ms": [round(ms, 2) for ms in alone],
-        "whole_ms": [round(ms, 2) for ms in whole],
-        "rest_ms_median": round(statistics.median(rest), 2),
+        "rest_ms": {kinds: round(_rest_ms(threads), 2) for kinds, threads in spent.items()},
+        "by_thread_ms": {
+            kinds: {name: round(ms, 2) for name, ms in threads.items()}
+            for kinds, threads in spent.items()
+        },
     }
+
+
+def _rest_ms(threads: dict[str, float]) -> float:
+    return sum(ms for name, ms in threads.items() if name not in NOT_COUNTED)
 
 
 def bare_rate_hz(source: str, frames: int, threads: int = 0) -> float:
@@ -106,32 +115,29 @@ def bare_rate_hz(source: str, frames: int, threads: int = 0) -> float:
 
 
 def run_program(
-    source: str, frames: int, *, looked_at: bool, threads: int = 0
-) -> tuple[float, float]:
-    """The program over ``frames``: frames/s, and CPU ms of a frame, after the warm-up.
-
-    ``looked_at``: record, publish, and subscribe; otherwise only decode, segment and track.
-    """
+    source: str, frames: int, kinds: tuple[str, ...], threads: int = 0
+) -> tuple[float, dict[str, float]]:
+    """The program, recording and publishing to a subscriber: frames/s, and CPU ms by thread."""
     with tempfile.TemporaryDirectory() as folder:
         endpoint = f"ipc://{folder}/publish"
         changes = [
-            f"sources={json.dumps([source])}",
+            f"sources={json.dumps([f'it={source}'])}",
             f"decode.max_frames={frames}",
             f"segment.threads={threads}",
-            f"record.enabled={json.dumps(looked_at)}",
+            "record.enabled=true",
             f"record.directory={json.dumps(folder)}",
-            f"publish.enabled={json.dumps(looked_at)}",
             f"publish.endpoint={endpoint}",
             f"publish.pictures=ipc://{folder}/pictures",
+            f"publish.delivery=ipc://{folder}/delivery",
         ]
-        with subscriber(endpoint):
+        with subscriber(endpoint, kinds):
             return timed(assemble(load(ProgramSettings, None, changes)))
 
 
 @contextmanager
-def subscriber(endpoint: str) -> Iterator[None]:
-    """Somebody who looks at records and pictures, in a process of his own."""
-    process = subprocess.Popen([sys.executable, "-c", SUBSCRIBER, endpoint], cwd=ROOT)
+def subscriber(endpoint: str, kinds: tuple[str, ...]) -> Iterator[None]:
+    """Somebody who looks at ``kinds``, in a process of his own."""
+    process = subprocess.Popen([sys.executable, "-c", SUBSCRIBER, endpoint, *kinds], cwd=ROOT)
     try:
         yield
     finally:
@@ -139,20 +145,34 @@ def subscriber(endpoint: str) -> Iterator[None]:
         process.wait()
 
 
-def timed(program: Program) -> tuple[float, float]:
-    """Frames/s and CPU ms of a frame of a run, from the end of the warm-up on."""
-    marks: list[tuple[int, float, float]] = []
+def timed(program: Program) -> tuple[float, dict[str, float]]:
+    """Frames/s and CPU ms of a frame by thread, from the end of the warm-up on."""
+    marks: list[tuple[int, float, dict[str, float]]] = []
 
     def mark(progress: Progress) -> None:
-        if progress.published >= WARM_UP:
-            marks.append((progress.published, time.perf_counter(), time.process_time()))
+        spent = cpu_by_thread_s()
+        if progress.published >= WARM_UP and SOURCE in spent:  # while all threads run
+            marks.append((progress.published, time.perf_counter(), spent))
 
-    report = program.supervisor.run(mark, tick_s=0.02)
+    report = program.supervisor.run(mark, tick_s=0.1)
     if report.exit_code:
         sys.exit(f"the program failed: {report.errors[0]}")
-    (first, start_s, start_cpu_s), (last, end_s, end_cpu_s) = marks[0], marks[-1]
+    (first, start_s, before), (last, end_s, after) = marks[0], marks[-1]
     done = last - first
-    return done / (end_s - start_s), 1e3 * (end_cpu_s - start_cpu_s) / done
+    spent = {name: 1e3 * (after[name] - before[name]) / done for name in after}
+    return done / (end_s - start_s), spent
+
+
+def cpu_by_thread_s() -> dict[str, float]:
+    """CPU seconds so far of each thread of Python's, and of all others together."""
+    spent = {
+        thread.name.removeprefix("maskstream-"): time.clock_gettime(
+            time.pthread_getcpuclockid(thread.ident)
+        )
+        for thread in threading.enumerate()
+        if thread.ident is not None
+    }
+    return spent | {"others": time.process_time() - sum(spent.values())}
 
 
 if __name__ == "__main__":

@@ -59,7 +59,9 @@ def test_the_page_says_what_failed_and_recovers(seen: Seen, tmp_path: Path) -> N
             life.open(GATE)
             first.kill()
             killed = time.monotonic()
-            life.wait(lambda: "publisher has been gone since" in life.one("#notice").text, "not gone")
+            life.wait(
+                lambda: "publisher has been gone since" in life.one("#notice").text, "not gone"
+            )
             assert time.monotonic() - killed < 3.0 + HOLD_S
             assert "No picture since" in life.one(".veil").text
             assert life.one("#link").text == "gone"
