@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
+import cv2
 import torch
 
 from pipeline.clock import Clock, SystemClock
@@ -58,6 +59,8 @@ def assemble(
     :raises StreamError: for whatever of it fails; nothing is left bound.
     """
     clock = clock or SystemClock()
+    # OpenCV's own threads spin while they wait, 1 ms of CPU a frame, and make nothing sooner.
+    cv2.setNumThreads(1)
     specs = sources_of(settings)
     metrics = Metrics(clock, settings.publish.stalled_after_s)
     sources = [

@@ -139,6 +139,7 @@ class Mp4Writer:
             format="yuv420p",
             dst_colorspace=Colorspace.ITU709,
             dst_color_range=ColorRange.MPEG,
+            threads=1,
         )
 
     def _mux(self, frame: av.VideoFrame | None) -> None:
