@@ -208,14 +208,17 @@ def decode(rle: RLE) -> Bits:
     """
     h, w = rle["size"]
     counts = rle["counts"]
-    runs = run_lengths(counts.encode("ascii") if isinstance(counts, str) else counts)
-    if runs.sum() != h * w:
-        raise ValueError(f"the runs of an RLE must fill {h * w} px, got {runs.sum()} px")
-    return painted(runs, h, w)
+    return painted(run_lengths(counts.encode("ascii") if isinstance(counts, str) else counts), h, w)
 
 
 def painted(runs: NDArray[np.int64], height: int, width: int) -> Bits:
-    """Runs that fill ``height`` × ``width`` px, first outside then inside, as a bool mask."""
+    """Runs that fill ``height`` × ``width`` px, first outside then inside, as a bool mask.
+
+    :raises ValueError: when they do not.
+    """
+    if ((runs < 0) | (runs > height * width)).any() or runs.sum() != height * width:
+        total = sum(runs.tolist())  # not numpy's, which may overflow
+        raise ValueError(f"the runs of an RLE must fill {height * width} px, got {total} px")
     inside = np.arange(runs.size) % 2 == 1
     return np.ascontiguousarray(np.repeat(inside, runs).reshape(width, height).T)
 

@@ -151,6 +151,12 @@ def test_a_picture_of_another_size_or_none_is_refused(folder: Path) -> None:
         {"size": [20, 30]},
         {"size": [20, 30], "counts": "ZZZZZZ~~~"},
         {"size": [20, 30], "counts": [100, 900]},
+        {"size": [20, 30], "counts": [100, 200]},
+        {"size": [20, 30], "counts": [700, -100]},
+        {"size": [20, 30], "counts": [2**62] * 4 + [600]},
+        {"size": [20, 30], "counts": [2**70]},
+        {"size": [20, 30], "counts": "é"},
+        {"size": [20, 30], "counts": None},
         [[1.0, 2.0]],
     ],
 )

@@ -80,7 +80,7 @@ def _findings(
     for one in found:
         try:
             mask = decode_segmentation(one.segmentation, size)
-        except (ValueError, TypeError, KeyError, OverflowError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise mismatch(
                 f"results of picture {one.image_id}",
                 f"masks of {list(size)} px",

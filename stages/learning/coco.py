@@ -18,6 +18,7 @@ from pycocotools import mask as rle
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import SourceError, SourceUnavailable, UnsupportedMedia
+from pipeline.masks import Bits, decode, painted
 
 from .sample import Picture, Sample
 
@@ -245,15 +246,23 @@ def decode_segmentation(
     if isinstance(segmentation, dict):
         if tuple(segmentation["size"]) != size:
             raise ValueError(f"an RLE of size {segmentation['size']}")
-        if isinstance(segmentation["counts"], list):
-            segmentation = rle.frPyObjects(segmentation, *size)
-        return np.ascontiguousarray(rle.decode(segmentation))
+        return _from_runs(segmentation["counts"], size).view(np.uint8)
     if not segmentation:
         return np.zeros(size, np.uint8)
     if any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
         raise ValueError("a polygon that is not three or more points x, y")
     merged = rle.merge(rle.frPyObjects(segmentation, *size))
     return np.ascontiguousarray(rle.decode(merged))
+
+
+def _from_runs(counts: object, size: tuple[int, int]) -> Bits:
+    """Not by ``pycocotools``: of runs that do not fill the picture it makes up the rest."""
+    if isinstance(counts, str | bytes):
+        return decode({"size": [*size], "counts": counts})
+    runs = np.array(counts)
+    if runs.ndim != 1 or runs.dtype.kind != "i":
+        raise ValueError("runs that are not whole numbers")
+    return painted(runs, *size)
 
 
 def _match(content: InstanceFile, classes: Sequence[str], path: Path) -> dict[int, int]:
