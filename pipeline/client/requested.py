@@ -211,11 +211,7 @@ class Requested:
                 got="one of an older version",
                 remedy="Take another mode, or a newer publisher",
             )
-        elif (
-            self._link is None
-            or at != self._link.at
-            or welcome.publisher != self._progress.publisher
-        ):
+        elif self._link is None or at != self._link.at or self._is_another(welcome.publisher):
             self._go(at)
 
     def _go(self, at: Endpoint) -> None:
@@ -226,6 +222,10 @@ class Requested:
         self._link = Link(self._context, self._wanted, at)
         self._welcomed, self._asked_ns = False, 0
         self._heard_ns = self._clock.now_ns()
+
+    def _is_another(self, publisher: str) -> bool:
+        """If it took the place of the one who answered; before any did, the first hello is out."""
+        return self._progress.publisher not in ("", publisher)
 
     def _is_left(self) -> bool:
         """If the publisher did not wait for us, as he does only where nothing may be lost."""
