@@ -144,6 +144,23 @@ def test_a_picture_of_another_size_or_none_is_refused(folder: Path) -> None:
         pictures.sample(0)
 
 
+def test_a_jpeg_without_its_end_is_refused(folder: Path) -> None:
+    value = content()
+    value["images"][0]["file_name"] = "a.jpg"
+    pictures = CocoPictures(write(folder, value), folder, ("person",))
+    path = folder / "a.jpg"
+    cv2.imwrite(str(path), np.arange(20 * 30 * 3, dtype=np.uint8).reshape(20, 30, 3))
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-60])
+    with pytest.raises(UnsupportedMedia, match="bytes that cannot be decoded"):
+        pictures.sample(0)
+    path.write_bytes(whole + b"what a camera puts behind it")
+    assert pictures.sample(0).image.shape == (20, 30, 3)
+    path.write_bytes(b"")
+    with pytest.raises(UnsupportedMedia, match="bytes that cannot be decoded"):
+        CocoPictures(write(folder, value), folder, ("person",)).sample(0)
+
+
 @pytest.mark.parametrize(
     "segmentation",
     [
@@ -158,6 +175,9 @@ def test_a_picture_of_another_size_or_none_is_refused(folder: Path) -> None:
         {"size": [20, 30], "counts": "é"},
         {"size": [20, 30], "counts": None},
         [[1.0, 2.0]],
+        [[5.0, 5.0, float("nan"), 5.0, 9.0, 9.0]],
+        [[5.0, 5.0, float("inf"), 5.0, 9.0, 9.0]],
+        [[5.0, 5.0, -1e12, 5.0, 9.0, 9.0]],
     ],
 )
 def test_a_broken_mask_is_refused_with_its_picture(folder: Path, segmentation: object) -> None:

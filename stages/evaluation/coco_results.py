@@ -1,6 +1,7 @@
 """COCO results that are written already, beside the truth that they belong to."""
 
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,9 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from pipeline.masks import encode
 from stages.judging.mask_score import Finding, Scoring, Thing
 from stages.judging.mots import unreadable
-from stages.learning.coco import InstanceFile, decode_segmentation
+from stages.learning.coco import InstanceFile
 from stages.learning.datasets import DataSet
+from stages.learning.segmentation import decode_segmentation
 
 from .labelled import mismatch, pictures_of
 
@@ -62,6 +64,10 @@ def beside_truth(data: DataSet, classes: Sequence[str], found: Sequence[ResultRe
     pictures = pictures_of(data, classes)
     names = {category.id: category.name for category in data.content.categories}
     labels = {number: classes.index(name) for number, name in names.items() if name in classes}
+    mine: dict[int, list[ResultRecord]] = defaultdict(list)
+    for one in found:
+        if one.category_id in labels:
+            mine[one.image_id].append(one)
     scoring = Scoring(classes)
     for index, image in enumerate(pictures.images):
         size = image.height, image.width
@@ -69,8 +75,7 @@ def beside_truth(data: DataSet, classes: Sequence[str], found: Sequence[ResultRe
             Thing(one.label, encode(one.mask.view("bool")), one.is_crowd)
             for one in pictures.annotations(index)
         )
-        mine = (one for one in found if one.image_id == image.id and one.category_id in labels)
-        scoring.add(size, truths, _findings(mine, size, labels))
+        scoring.add(size, truths, _findings(mine[image.id], size, labels))
     return scoring
 
 

@@ -4,6 +4,7 @@ Masks may be polygons, compressed or uncompressed RLE. Crowd regions become the 
 ``ignore``; categories that are not asked for are background.
 """
 
+import io
 import json
 from collections import defaultdict
 from collections.abc import Sequence
@@ -13,14 +14,14 @@ from typing import Any, Literal
 
 import cv2
 import numpy as np
+import PIL.Image
 from numpy.typing import NDArray
-from pycocotools import mask as rle
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from pipeline.errors import SourceError, SourceUnavailable, UnsupportedMedia
-from pipeline.masks import Bits, decode, painted
 
 from .sample import Picture, Sample
+from .segmentation import decode_segmentation
 
 Choice = Literal["all", "with", "without"]
 
@@ -78,6 +79,7 @@ class Annotation:
     is_crowd: bool
 
 
+_JPEG_START, _JPEG_END = b"\xff\xd8", b"\xff\xd9"
 KEPT_BYTES = 2**29
 """Decoded pictures that one ``CocoPictures`` keeps in memory; later ones are read again."""
 
@@ -216,14 +218,16 @@ def read_picture(folder: Path, image: ImageRecord) -> Picture:
     :raises SourceError: when it is missing, broken or of another size than announced.
     """
     path = folder / image.file_name
-    if not path.is_file():
+    try:
+        data = path.read_bytes()
+    except OSError as error:
         raise SourceUnavailable(
             where=str(path),
             wanted="a picture named by the annotation file",
-            got="no such file",
+            got=error.strerror or type(error).__name__,
             remedy="Give the folder that the file names are relative to.",
-        )
-    decoded = cv2.imread(str(path), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        ) from error
+    decoded = _decoded(data) if _is_whole(data) else None
     got = "bytes that cannot be decoded" if decoded is None else list(decoded.shape[:2])
     if decoded is None or got != [image.height, image.width]:
         raise UnsupportedMedia(
@@ -235,34 +239,22 @@ def read_picture(folder: Path, image: ImageRecord) -> Picture:
     return np.asarray(decoded, np.uint8)
 
 
-def decode_segmentation(
-    segmentation: list[list[float]] | dict[str, Any], size: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Polygons or an RLE as a dense mask (H, W) of 0 and 1.
-
-    :raises ValueError: for an RLE of another size, broken runs, or a polygon of too few points.
-    :raises KeyError: for an RLE without ``size`` or ``counts``.
-    """
-    if isinstance(segmentation, dict):
-        if tuple(segmentation["size"]) != size:
-            raise ValueError(f"an RLE of size {segmentation['size']}")
-        return _from_runs(segmentation["counts"], size).view(np.uint8)
-    if not segmentation:
-        return np.zeros(size, np.uint8)
-    if any(len(polygon) < 6 or len(polygon) % 2 for polygon in segmentation):
-        raise ValueError("a polygon that is not three or more points x, y")
-    merged = rle.merge(rle.frPyObjects(segmentation, *size))
-    return np.ascontiguousarray(rle.decode(merged))
+def _decoded(data: bytes) -> NDArray[Any] | None:
+    pixels = np.frombuffer(data, np.uint8)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    return cv2.imdecode(pixels, flags) if len(pixels) else None
 
 
-def _from_runs(counts: object, size: tuple[int, int]) -> Bits:
-    """Not by ``pycocotools``: of runs that do not fill the picture it makes up the rest."""
-    if isinstance(counts, str | bytes):
-        return decode({"size": [*size], "counts": counts})
-    runs = np.array(counts)
-    if runs.ndim != 1 or runs.dtype.kind != "i":
-        raise ValueError("runs that are not whole numbers")
-    return painted(runs, *size)
+def _is_whole(data: bytes) -> bool:
+    """Whether a JPEG has its end: OpenCV makes up what is missing. It refuses others itself."""
+    if not data.startswith(_JPEG_START) or data.endswith(_JPEG_END):
+        return True
+    try:  # cameras put this and that behind the end
+        with PIL.Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+    except OSError:
+        return False
+    return True
 
 
 def _match(content: InstanceFile, classes: Sequence[str], path: Path) -> dict[int, int]:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from .coco import AnnotationRecord, CategoryRecord, ImageRecord, InstanceFile, decode_segmentation
+from .coco import AnnotationRecord, CategoryRecord, ImageRecord, InstanceFile
+from .segmentation import decode_segmentation
 from .targets import mask_boxes
 
 Numbered = TypeVar("Numbered", ImageRecord, CategoryRecord)
