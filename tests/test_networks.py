@@ -208,6 +208,21 @@ def test_a_fast_network_that_fails_is_not_used(caplog: pytest.LogCaptureFixture)
     assert precision == torch.float32
 
 
+class Overflowing(nn.Module):
+    """Its last output is NaN in float16; the others are always right."""
+
+    def forward(self, x: Tensor) -> HeadOutput:
+        large = x * 60_000
+        return HeadOutput((x,), (x,), large - large + x)
+
+
+def test_a_fast_network_that_overflows_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING, "maskstream.networks"):
+        _, precision = quicken(Overflowing(), CPU, torch.float16, compiled=False)
+    assert "differs from the plain one by nan" in caplog.text
+    assert precision == torch.float32
+
+
 def test_half_precision_finds_nearly_the_same(light: Solov2) -> None:
     picture = [pseudo_image(90, 141, 5)]
     (exact,) = seen(small(light), picture)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from .nano import Solov2Nano
-from .onednn import use_onednn
+from .onednn import has_onednn, use_onednn
 from .unshuffled import unshuffle
 
 logger = logging.getLogger("maskstream.networks")
@@ -64,7 +64,7 @@ def quicken(
     if isinstance(fast, Solov2Nano):
         unshuffle(fast)
     fast = fast.to(precision).to(memory_format=torch.channels_last)
-    if device.type == "cpu" and torch.backends.mkldnn.is_available():
+    if device.type == "cpu" and has_onednn():
         use_onednn(fast)
     if compiled:
         fast.compile(dynamic=False)
@@ -89,12 +89,16 @@ def quicken(
 def _largest_difference(
     plain: nn.Module, fast: nn.Module, device: torch.device, precision: torch.dtype
 ) -> float:
-    """Of all outputs for one picture of noise, as a share of the plain output's largest value."""
+    """Of all outputs for one picture of noise, as a share of the plain output's largest value.
+
+    NaN when either output has one.
+    """
     noise = torch.randn(1, 3, _CHECK_PX, _CHECK_PX, generator=torch.Generator().manual_seed(0))
     x = noise.to(device).contiguous(memory_format=torch.channels_last)
     wanted, got = plain(x), fast(x.to(precision))
     pairs = zip(_tensors(wanted), _tensors(got), strict=True)
-    return max(float((a - b.float()).abs().amax() / a.abs().amax().clamp(min=1)) for a, b in pairs)
+    shares = [(a - b.float()).abs().amax() / a.abs().amax().clamp(min=1) for a, b in pairs]
+    return float(torch.stack(shares).amax())  # Python's max would pass over a NaN
 
 
 def _tensors(output: tuple[tuple[Tensor, ...], tuple[Tensor, ...], Tensor]) -> list[Tensor]:

@@ -63,6 +63,14 @@ class OneDnnLocated(nn.Module):
         return seen.add_(self._bearing((x_BFHW.shape[2], x_BFHW.shape[3]), level))
 
 
+def has_onednn() -> bool:
+    """If this torch has oneDNN, and the two operators of it that are no promise of torch's."""
+    names = ("_reorder_convolution_weight", "_convolution_pointwise")
+    return torch.backends.mkldnn.is_available() and all(
+        hasattr(torch.ops.mkldnn, name) for name in names
+    )
+
+
 def use_onednn(network: nn.Module) -> None:
     """Replace every plain convolution by a ``OneDnnConv2d``, with the rectifier behind it."""
     for name, child in list(network.named_children()):
