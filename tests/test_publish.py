@@ -203,6 +203,33 @@ def test_rates_and_ages_are_of_the_last_period() -> None:
         assert status["fps"]["in"] == pytest.approx(20, rel=0.12)
 
 
+def test_what_was_dropped_in_a_long_time_is_not_told_as_the_rate_of_one_second() -> None:
+    """A slow start, a recording that begins in the middle, and a stage that was stuck."""
+    tally = StreamTally("gate-2", now_ns=0)
+    second = 1_000_000_000
+
+    def rates(now_s: int) -> tuple[float, float]:
+        tally.measure(now_s * second)
+        status = tally.status(
+            now_ns=now_s * second, utc_ns=0, stalled_after_s=5, facts=SourceFacts(), ended=False
+        )
+        totals = status.totals
+        assert totals.captured == totals.published + sum(totals.dropped.values())
+        return status.fps_in, status.fps_out
+
+    tally.count(frame(100_000, dropped={"stale": 500}), 20 * second)
+    assert rates(20) == (0, 0)
+    for i in range(10):
+        tally.count(frame(100_001 + 2 * i, dropped={"stale": 501 + i}), 20 * second)
+    assert rates(21) == (20, 10)
+    assert rates(22) == (0, 0)
+    assert rates(40) == (0, 0)
+    tally.count(frame(100_421, dropped={"stale": 910}), 40 * second)
+    assert rates(41) == (1 + 400 / 20, 1)
+    tally.count(frame(3, epoch=1, dropped={"stale": 3}), 41 * second)
+    assert rates(42) == (1 + 3, 1)
+
+
 def test_a_subscriber_who_reads_nothing_holds_nobody_up() -> None:
     settings = PublishSettings(endpoint=ANY_PORT, records_waiting=5, pictures_waiting=1, linger_s=0)
     with (

@@ -10,7 +10,7 @@ from pipeline.frame import Frame, Model
 from pipeline.wire import Kind, Status, Totals
 
 MOST_AGES = 1_024
-SHORTEST_PERIOD_S = 0.1
+SHORTEST_PERIOD_NS = 100_000_000
 
 RECONNECTING, ENDED, FAILED = "reconnecting", "ended", "failed"
 
@@ -29,6 +29,19 @@ class SourceFacts:
     totals: Totals | None = None
 
 
+@dataclass(frozen=True)
+class _Mark:
+    """Where a measuring period began, and what was counted by then.
+
+    ``told_ns``: when a frame last told how many were dropped before it.
+    """
+
+    at_ns: int
+    told_ns: int
+    published: int
+    dropped: int
+
+
 class StreamTally:
     """Counts of one stream. Belongs to the thread of its stage."""
 
@@ -38,13 +51,12 @@ class StreamTally:
         self._last: Frame | None = None
         self._last_ns = now_ns
         self._before: Counter[str] = Counter()  # drops of the epochs that are over
-        self._captured_before = 0
         self._epochs = 0
         self._published = 0
         self._ages_ms: deque[float] = deque(maxlen=MOST_AGES)
         self._age_ms: tuple[float, float] | None = None
         self._rates_hz = (0.0, 0.0)
-        self._measured = (now_ns, 0, 0)
+        self._mark: _Mark | None = None  # none before the first frame: what it tells is older
 
     def count(self, frame: Frame, now_ns: int) -> bool:
         """One more frame is being published; say if it is the first of its epoch."""
@@ -52,27 +64,29 @@ class StreamTally:
         is_first = last is None or last.epoch != frame.epoch
         self._epochs += is_first
         if last is not None and is_first:
-            self._captured_before += last.seq + 1
             self._before += Counter(last.dropped)
         # Its numbers are kept, not its pictures.
         self._last = replace(frame, image=None, canvas=None, instances=None)
         self._last_ns = now_ns
         self._published += 1
+        self._mark = self._mark or _Mark(now_ns, now_ns, self._published, self._dropped().total())
         self._ages_ms.append((now_ns - frame.captured_ns) / 1e6)
         return is_first
 
     def measure(self, now_ns: int) -> None:
-        """Close a measuring period, unless it is very short: frames per second and ages."""
-        since_ns, captured, published = self._measured
-        seconds = (now_ns - since_ns) / 1e9
-        if seconds < SHORTEST_PERIOD_S:
+        """Close a measuring period, unless it is very short: frames per second and ages.
+
+        Drops are told by the next frame, and spread over the time since the one before.
+        """
+        mark = self._mark
+        if mark is None or now_ns - mark.at_ns < SHORTEST_PERIOD_NS:
             return
-        totals = self._totals()
-        self._rates_hz = (
-            (totals.captured - captured) / seconds,
-            (totals.published - published) / seconds,
-        )
-        self._measured = (now_ns, totals.captured, totals.published)
+        published, dropped = self._published, self._dropped().total()
+        out_hz = (published - mark.published) * 1e9 / (now_ns - mark.at_ns)
+        dropped_hz = (dropped - mark.dropped) * 1e9 / (now_ns - mark.told_ns)
+        self._rates_hz = (out_hz + dropped_hz, out_hz)
+        told_ns = now_ns if published > mark.published else mark.told_ns
+        self._mark = _Mark(now_ns, told_ns, published, dropped)
         p50, p95 = np.percentile(self._ages_ms, (50, 95)).tolist() if self._ages_ms else (0, 0)
         self._age_ms = (p50, p95) if self._ages_ms else None
         self._ages_ms.clear()
@@ -115,10 +129,11 @@ class StreamTally:
         return "stalled" if stalled else "running"
 
     def _totals(self) -> Totals:
-        if self._last is None:
-            return Totals()
-        dropped = self._before + Counter(self._last.dropped)
-        return Totals(self._captured_before + self._last.seq + 1, self._published, dropped)
+        dropped = self._dropped()
+        return Totals(self._published + dropped.total(), self._published, dropped)
+
+    def _dropped(self) -> Counter[str]:
+        return self._before + Counter(self._last.dropped if self._last else {})
 
     def _model(self) -> Model | None:
         return None if self._last is None else self._last.model
