@@ -1,5 +1,7 @@
 """Which network and which classes weights are for, and what is said when they are for others."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import torch
 from torch import Tensor
 
 from pipeline.errors import CheckpointMismatch, ConfigError, WeightsError
-from stages.networks import NETWORKS, build_network
+from stages.networks import NETWORKS, build_network, published_classes
 from stages.networks.checkpoint import Checkpoint, Metadata, Preprocessing, load, save
 from stages.networks.coco_classes import COCO_CLASSES
 from stages.networks.dialects import Dialect
@@ -41,6 +43,25 @@ def test_every_network_is_recognised_whatever_its_classes(tables: dict[str, Tabl
             tensors = blank(name, classes)
             assert identify(of(tensors), tables.items()) == name
             assert classes is None or class_count(tensors) == 3
+
+
+def test_networks_are_built_for_their_published_classes() -> None:
+    for name in NETWORKS:
+        with torch.device("meta"):
+            assert tuple(build_network(name).spec.classes) == published_classes(name)
+
+
+def test_weights_that_say_what_they_are_load_without_half_of_torch() -> None:
+    code = (
+        "import sys; from stages.networks.checkpoint import load;"
+        "from stages.networks.loading import load_network, locate;"
+        "load_network(load(locate('solov2-nano'))); print('sympy' in sys.modules)"
+    )
+    home = Path(__file__).parents[1]
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=home, capture_output=True, text=True, check=True
+    )
+    assert done.stdout == "False\n"
 
 
 def test_what_the_file_says_saves_the_search() -> None:

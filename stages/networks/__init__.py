@@ -1,6 +1,7 @@
 """What the segment stage can run: networks by name, and how each becomes a ``Segmenter``."""
 
 from collections.abc import Callable, Sequence
+from inspect import signature
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -57,6 +58,12 @@ def build_network(name: str, classes: Sequence[str] | None = None) -> Network:
             "Name one of these, or none to take the network that the weights belong to",
         )
     return NETWORKS[name]() if classes is None else NETWORKS[name](classes)
+
+
+def published_classes(name: str) -> tuple[str, ...]:
+    """The class names of a network of ``NETWORKS`` as it was published."""
+    classes: Sequence[str] = signature(NETWORKS[name]).parameters["classes"].default
+    return tuple(classes)
 
 
 def make_segmenter(

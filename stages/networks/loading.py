@@ -12,7 +12,7 @@ import torch
 from pipeline.errors import CheckpointMismatch, WeightsError
 from pipeline.redact import redact
 
-from . import NETWORKS, Network, build_network
+from . import NETWORKS, Network, build_network, published_classes
 from .catalogue import CATALOGUE
 from .checkpoint import Checkpoint
 from .download import Report, cache_directory, fetch, named_hash, nobody
@@ -92,7 +92,7 @@ def load_network(
 
 
 def _blank(name: str) -> Network:
-    """A network of shapes alone, for its table and its classes."""
+    """A network of shapes alone, for its table; the first one takes torch a second or more."""
     with torch.device("meta"):
         return build_network(name)
 
@@ -134,7 +134,7 @@ def _class_names(
     checkpoint: Checkpoint, name: str, classes: Sequence[str] | None
 ) -> tuple[str, ...]:
     count = class_count(checkpoint.tensors)
-    published = _blank(name).spec.classes
+    published = published_classes(name)
     fallback = published if len(published) == count else None
     named = classes or checkpoint.metadata.classes or fallback
     if named is not None and len(named) == count:
