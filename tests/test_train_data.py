@@ -149,6 +149,20 @@ def test_held_out_pictures_are_never_learnt_from(tmp_path: Path) -> None:
         assert len(one) == 7
 
 
+def test_of_a_rare_class_something_is_left_to_learn_from(tmp_path: Path) -> None:
+    labelled(tmp_path)
+    document, _ = content()
+    document["annotations"] = document["annotations"][::2] + document["annotations"][1:2]
+    path = write(tmp_path, document)  # a disc in the first picture only
+    for seed in range(8):
+        data = prepare([str(path)], None, (), share=0.9, seed=seed, drop_mistakes=False)
+        (learnt,), (held,) = data.training, data.validation
+        assert {label for n in range(len(learnt)) for label in learnt.labels(n)} == {0, 1}
+        assert len(learnt) + len(held) == 6
+    alone = prepare([str(path)], None, ("disc",), share=0.9, seed=0, drop_mistakes=False)
+    assert not alone.validation
+
+
 def test_a_validation_set_without_instances_of_the_classes_is_refused(tmp_path: Path) -> None:
     path = labelled(tmp_path)
     document, _ = content()

@@ -2,7 +2,7 @@
 
 import difflib
 import zlib
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -129,19 +129,35 @@ def _guess(missing: Sequence[str], found: Sequence[str]) -> str:
     return f"{guess}Names count, with upper and lower case; numbers of categories don't."
 
 
-def hold_out(data: DataSet, share: float, seed: int) -> tuple[InstanceFile, InstanceFile]:
+def hold_out(
+    data: DataSet, classes: Sequence[str], share: float, seed: int
+) -> tuple[InstanceFile, InstanceFile]:
     """Two parts: to learn from, and ``share`` of the pictures with instances to measure on.
 
-    The same file is always parted in the same way for the same seed.
+    What shows ``classes`` is parted, and of each of them a picture is left to learn from. The same
+    file is always parted in the same way for the same seed and classes.
     """
     content = data.content
-    with_some = sorted({one.image_id for one in content.annotations if not one.iscrowd})
+    shown = _shown(content, classes)
+    left = Counter(label for labels in shown.values() for label in labels)
     rng = np.random.default_rng((seed, zlib.crc32(data.path.name.encode())))
-    most = max(len(with_some) - 1, 0)  # something is left to learn from
-    chosen = rng.permutation(with_some)[: min(round(share * len(with_some)), most)]
-    held = frozenset(int(number) for number in chosen)
+    most, held = round(share * len(shown)), set[int]()
+    for number in rng.permutation(sorted(shown)).tolist():
+        if len(held) < most and all(left[label] > 1 for label in shown[number]):
+            held.add(number)
+            left.subtract(shown[number])
     learnt = frozenset(image.id for image in content.images) - held
-    return _only(content, learnt), _only(content, held)
+    return _only(content, learnt), _only(content, frozenset(held))
+
+
+def _shown(content: InstanceFile, classes: Sequence[str]) -> dict[int, set[int]]:
+    """The categories of ``classes`` that a picture has an instance of, where it has any."""
+    chosen = {category.id for category in content.categories if category.name in classes}
+    shown: dict[int, set[int]] = defaultdict(set)
+    for one in content.annotations:
+        if one.category_id in chosen and not one.iscrowd:
+            shown[one.image_id].add(one.category_id)
+    return shown
 
 
 def _only(content: InstanceFile, images: frozenset[int]) -> InstanceFile:
@@ -180,7 +196,7 @@ def prepare(
     if not drop_mistakes:
         refuse_mistakes([*sets, *judged])
     classes = choose_classes(sets, wanted)
-    parts = [(one.content, None) if judged else hold_out(one, share, seed) for one in sets]
+    parts = [(one.content, None) if judged else hold_out(one, classes, share, seed) for one in sets]
     learnt = tuple(
         _pictures(one, classes, part) for one, (part, _) in zip(sets, parts, strict=True)
     )
