@@ -13,6 +13,7 @@ from pipeline.keys import Keys, lock_client, read_keys, read_public
 from stages.publish import PublishSettings, PublishStage
 from tests.locked import House
 from tests.program import run
+from tests.proxy import BadLine
 from tests.station import ANY_PORT, Station, frame
 
 
@@ -154,6 +155,26 @@ def test_a_door_whose_key_is_withdrawn_opens_again_on_a_path_too(tmp_path: Path)
         station.wait_for("meta")
         station.put(frame(0))
         assert seqs(stays, 1) == [0]
+
+
+def test_a_publisher_that_is_gone_behind_a_tunnel_is_waited_for(tmp_path: Path) -> None:
+    """The tunnel takes connections and ends them, as one would whose server key is another's."""
+    house = House(tmp_path)
+    ann = house.guest("ann")
+    with Station(house.settings()) as station:
+        port = int(station.endpoint.rpartition(":")[2])
+        with BadLine(port) as line, house.subscriber(line.endpoint, ann) as subscriber:
+            station.wait_for("meta")
+            station.put(frame(0))
+            assert seqs(subscriber, 1) == [0]
+            line.refusing = True
+            line.cut()
+            station.wait_for("meta", wanted=False)
+            time.sleep(1.5)  # some attempts
+            line.refusing = False
+            station.wait_for("meta")
+            station.put(frame(1))
+            assert seqs(subscriber, 1) == [1]
 
 
 def raw(context: "zmq.Context[zmq.Socket[bytes]]", endpoint: str) -> "zmq.Socket[bytes]":

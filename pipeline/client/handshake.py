@@ -1,5 +1,7 @@
 """What becomes of a subscriber's handshakes, so that a wrong key is an error and not silence."""
 
+import logging
+
 import zmq
 from zmq.utils.monitor import parse_monitor_message
 
@@ -9,7 +11,8 @@ Socket = zmq.Socket[bytes]
 
 MOST_UNEXPLAINED = 3
 """Handshakes in a row that the publisher ends without a word: one when it just stops, but
-each one when the server key is not its own."""
+each one when the server key is not its own. Once one has succeeded the key is known to be right:
+then a publisher is gone behind a tunnel, or has no room, and is waited for."""
 WATCHED = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
@@ -18,6 +21,8 @@ WATCHED = (
 )
 NOT_ALLOWED = "Give the publisher your .pub file, to put where its --allow says"
 WRONG_SERVER = "Take the .pub file of this publisher; `run_stream.py keys show FILE` shows a key"
+
+log = logging.getLogger("maskstream.client")
 
 
 class Handshakes:
@@ -32,6 +37,7 @@ class Handshakes:
         self._where = where
         self._locked = locked
         self._unexplained = 0
+        self._was_in = False
         address = f"inproc://handshakes-{id(sock)}"
         sock.monitor(address, WATCHED)
         self._events: Socket = context.socket(zmq.PAIR)
@@ -53,23 +59,28 @@ class Handshakes:
 
     def _judge(self, event: int, value: int) -> None:
         if event == zmq.EVENT_HANDSHAKE_SUCCEEDED:
-            self._unexplained = 0
+            self._unexplained, self._was_in = 0, True
         elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             raise self._refused("to be allowed in", "a no: our key is not on its list", NOT_ALLOWED)
         elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
             self._unexplained += self._locked
-            if self._unexplained >= MOST_UNEXPLAINED:
-                # Whose keys do not fit, or who has none, may hang up before his greeting is read.
-                got = (
-                    "a connection that it ends each time: the server key is another's,"
-                    " or it is one that has no keys"
-                )
-                raise self._refused("a publisher with the given server key", got, WRONG_SERVER)
+            if self._unexplained == MOST_UNEXPLAINED:
+                self._complain()
         elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             raise self._mismatch()
         elif value == zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
             got = "one that has another: the server key is another's"
             raise self._refused("a publisher with the given server key", got, WRONG_SERVER)
+
+    def _complain(self) -> None:
+        """Whose keys do not fit, or who has none, may hang up before his greeting is read."""
+        got = (
+            "a connection that it ends each time: the server key is another's,"
+            " or it is one that has no keys, or no room"
+        )
+        if not self._was_in:
+            raise self._refused("a publisher with the given server key", got, WRONG_SERVER)
+        log.warning("subscriber to %s: let in before, now %s; trying on", self._where, got)
 
     def _mismatch(self) -> AccessError:
         if self._locked:

@@ -5,7 +5,8 @@ import { AccessError } from "./errors.js";
 /** @import {Event, Socket} from "zeromq" */
 
 /** Handshakes in a row that the publisher ends without a word: one when it just stops, but each one
- * when the server key is not its own. */
+ * when the server key is not its own. Once one has succeeded the key is known to be right: then a
+ * publisher is gone behind a tunnel, or has no room, and is waited for. */
 const MOST_UNEXPLAINED = 3;
 const NOT_ALLOWED = "Give the publisher your .pub file, to put where its --allow says";
 const WRONG_SERVER = "Take the .pub file of this publisher";
@@ -21,9 +22,10 @@ const SERVER_WANTED = "a publisher with the given server key";
  */
 export async function watchHandshakes(socket, where, locked, refuse) {
   let unexplained = 0;
+  let wasIn = false;
   for await (const event of socket.events) {
-    if (event.type === "handshake") unexplained = 0;
-    if (event.type === "handshake:error:other" && locked) unexplained++;
+    if (event.type === "handshake") wasIn = true;
+    if (event.type === "handshake:error:other" && locked && !wasIn) unexplained++;
     const reason = reasonOf(event, locked, unexplained);
     if (reason !== null) refuse(new AccessError({ where: `subscriber to ${where}`, ...reason }));
   }
