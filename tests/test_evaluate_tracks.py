@@ -75,6 +75,18 @@ def test_a_switch_is_counted(tmp_path: Path) -> None:
     assert metrics["track.IDSW"] == metrics["classes"]["van"]["track.IDSW"] == 1
 
 
+def test_a_frame_number_may_be_large(tmp_path: Path) -> None:
+    """As of who numbers frames by the clock: what is between costs nothing."""
+    late = [(900_000_000 + n, one) for n, there in enumerate(scene()) for one in there]
+    for folder in ("truth", "results"):
+        (tmp_path / folder).mkdir()
+        text = "".join(f"{Line(frame, one)}\n" for frame, one in late)
+        (tmp_path / folder / "a.txt").write_text(text)
+    out = tmp_path / "out"
+    evaluate("--ground-truth", tmp_path / "truth", "--results", tmp_path / "results", "--out", out)
+    assert json.loads((out / "metrics.json").read_text())["track.HOTA"] == pytest.approx(1)
+
+
 def test_detections_are_tracked_first_and_can_be_tuned(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -39,7 +39,7 @@ def test_the_oracle_agrees_to_three_decimals(oracle: Path) -> None:
     for category, name in NAMES.items():
         raws = {}
         for sequence in truth:
-            frames = range(max(*truth[sequence], *found[sequence]) + 1)
+            frames = sorted({*truth[sequence], *found[sequence]})
             moments = moments_of(sequence, truth[sequence], found[sequence], frames)
             raws[sequence] = judge.raw(moments, category)
             got[f"{sequence}/{name}"] = judge.combined([raws[sequence]])
@@ -75,6 +75,7 @@ WHOLE = lines((0, square(5, 5))).split()
         ("0 1001 1 60 80", "six fields: frame id class height width counts, got 5"),
         (" ".join(["-1", *WHOLE[1:]]), "a whole number as frame, got '-1'"),
         (" ".join(["0", "x", *WHOLE[2:]]), "a whole number as id, got 'x'"),
+        (" ".join(["9" * 5000, *WHOLE[1:]]), f"a whole number as frame, got '{'9' * 40}'"),
         (" ".join([*WHOLE[:3], "61", *WHOLE[4:]]), "runs that fill 61x80 px, got others"),
         (" ".join([*WHOLE[:5], "~~~"]), "runs that fill 60x80 px, got others"),
         (" ".join([*WHOLE[:5], "P"]), "runs that fill 60x80 px, got others"),

@@ -88,7 +88,7 @@ def score_results(
     names = _present(truth, names, truth_folder)
     found = results_of(results, truth, names)
     moments = {
-        name: moments_of(name, truth[name], found[name], _all_frames(truth[name], found[name]))
+        name: moments_of(name, truth[name], found[name], sorted({*truth[name], *found[name]}))
         for name in truth
     }
     return score(moments, names, progress)
@@ -172,7 +172,3 @@ def _present(
             remedy="Give a ground truth with something in it.",
         )
     return wanted
-
-
-def _all_frames(truth: Frames, found: Frames) -> range:
-    return range(max([*truth, *found], default=-1) + 1)

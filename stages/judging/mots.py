@@ -16,7 +16,7 @@ from pipeline.masks import RLE, run_lengths
 INSTANCES_A_CLASS = 1000
 IGNORED = 10
 KITTI_CLASSES = {1: "car", 2: "pedestrian"}
-LARGEST = 2**31
+MOST_DIGITS = 9
 FIELDS = ("frame", "id", "class", "height", "width")
 
 
@@ -132,9 +132,9 @@ def _parsed(path: Path, number: int, line: bytes) -> Line:
         raise refused(path, number, wanted, f"{len(parts)}")
     values = []
     for name, part in zip(FIELDS, parts, strict=False):
-        if not part.isdigit() or int(part) >= LARGEST:
+        if not part.isdigit() or len(part) > MOST_DIGITS:
             wanted = f"a whole number as {name}"
-            raise refused(path, number, wanted, repr(part.decode(errors="replace")))
+            raise refused(path, number, wanted, repr(part[:40].decode(errors="replace")))
         values.append(int(part))
     frame, identity, category, height, width = values
     if not _fills(parts[5], height * width):
