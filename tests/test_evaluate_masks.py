@@ -107,7 +107,7 @@ def test_results_are_scored_by_class(
 
 def test_classes_can_be_chosen(data: Path, tmp_path: Path) -> None:
     results = write(tmp_path / "mine.json", [result(1, 3, 5), result(2, 3, 30)])
-    evaluate(data, "--results", results, "--classes", "person", "--out", tmp_path / "out")
+    evaluate(data, "--results", results, "--classes", "person,", "--out", tmp_path / "out")
     got = metrics(tmp_path / "out")
     assert got["mask.AP"] == pytest.approx(1)
     assert set(got["classes"]) == {"person"}  # type: ignore[call-overload]  # an object of JSON

@@ -75,7 +75,7 @@ def evaluate_masks(
     """AP and AR of masks and boxes, as COCO counts them, with the time of each part."""
     from .masks import judge_networks, judge_results  # noqa: PLC0415  (torch takes seconds)
 
-    wanted = [name.strip() for name in classes.split(",")] if classes else []
+    wanted = [name for part in (classes or "").split(",") if (name := part.strip())]
     names = _networks(weights, networks, results or [])
     prepare(out)
     if results:
@@ -89,8 +89,9 @@ def evaluate_masks(
     for remark in source.remarks:
         _say(remark)
     if out is not None:
+        _say(str(write_metrics(out, metrics_of(judged))))  # first: for curves, a package may lack
         draw_curves(out / CURVES, {each.name: each.curves for each in judged})
-        _say(f"{write_metrics(out, metrics_of(judged))}, {out / CURVES}")
+        _say(str(out / CURVES))
 
 
 @evaluate_app.command("tracks")
