@@ -27,13 +27,14 @@ from torch import nn
 from stages.learning.scenes import scene
 from stages.networks import make_segmenter
 from stages.networks.checkpoint import load
-from stages.networks.loading import load_network, locate
+from stages.networks.loading import load_network
 from stages.networks.segmenter import Batch
 from stages.networks.solov2.builders import solov2_light_r18
 from stages.networks.solov2.model import Solov2Segmenter
 from stages.networks.solov2.network import Solov2
 from stages.networks.solov2.postprocess import cell_scores, detect_valid
 from stages.networks.thresholds import Thresholds
+from stages.weights.places import locate
 
 SIDE = 1024
 LIGHT_GFLOP = 103.0

@@ -33,7 +33,8 @@ from pipeline.config import load  # noqa: E402
 from pipeline.device import open_lane, usable_cores  # noqa: E402
 from pipeline.picture import to_bgr  # noqa: E402
 from pipeline.report import Progress  # noqa: E402
-from stages.assembly import Program, ProgramSettings, assemble, load_segmenter  # noqa: E402
+from stages.assembly import Program, ProgramSettings, assemble  # noqa: E402
+from stages.compute import load_segmenter  # noqa: E402
 from stages.decode import Decode, DecodeSettings  # noqa: E402
 from stages.segment import SegmentSettings  # noqa: E402
 from stages.sources.address import parse_sources  # noqa: E402

@@ -43,15 +43,7 @@ def served(port: int, pages: Mapping[str, WSGIApplication]) -> Iterator[int]:
 
     :raises EndpointError: when the port cannot be had.
     """
-    try:
-        server = make_server(LOOPBACK, port, by_path(pages), _Server, _Handler)
-    except (OSError, OverflowError) as error:
-        raise EndpointError(
-            where=f"metrics on {LOOPBACK}:{port}",
-            wanted="a free port",
-            got=getattr(error, "strerror", None) or str(error),
-            remedy="Choose another port, or 0 for any.",
-        ) from error
+    server = _bound(port, pages)
     thread = Thread(target=server.serve_forever, name="maskstream-metrics", daemon=True)
     thread.start()
     try:
@@ -60,6 +52,26 @@ def served(port: int, pages: Mapping[str, WSGIApplication]) -> Iterator[int]:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+def check_port(port: int) -> None:
+    """See that ``served`` could have the port at this moment.
+
+    :raises EndpointError: when not.
+    """
+    _bound(port, {}).server_close()
+
+
+def _bound(port: int, pages: Mapping[str, WSGIApplication]) -> WSGIServer:
+    try:
+        return make_server(LOOPBACK, port, by_path(pages), _Server, _Handler)
+    except (OSError, OverflowError) as error:
+        raise EndpointError(
+            where=f"metrics on {LOOPBACK}:{port}",
+            wanted="a free port",
+            got=getattr(error, "strerror", None) or str(error),
+            remedy="Choose another port, or 0 for any.",
+        ) from error
 
 
 def by_path(pages: Mapping[str, WSGIApplication]) -> WSGIApplication:

@@ -6,13 +6,10 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-import torch
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.demand import Demand
-from pipeline.device import Lane, open_lane, usable_cores
 from pipeline.errors import StreamError
-from pipeline.frame import Model
 from pipeline.metrics import Metrics
 from pipeline.report import Failures
 from pipeline.stage import Stage
@@ -20,21 +17,15 @@ from pipeline.supervisor import Supervisor
 
 from .annotate import AnnotateStage
 from .decode import Decode
-from .networks import make_segmenter
-from .networks.checkpoint import load as load_checkpoint
-from .networks.download import Report as DownloadReport
-from .networks.download import nobody
-from .networks.loading import load_network, locate
-from .networks.segmenter import Segmenter
-from .networks.thresholds import Thresholds
 from .program import Program, ProgramSettings, facts_from, sources_of
 from .publish import PublishStage
 from .record import RecordStage
-from .segment import SegmentSettings, SegmentStage
 from .sources.address import SourceSpec
 from .track import TrackStage
+from .weights.download import Report as DownloadReport
+from .weights.download import nobody
 
-__all__ = ["Program", "ProgramSettings", "assemble", "load_segmenter"]
+__all__ = ["Program", "ProgramSettings", "assemble"]
 
 
 @dataclass(eq=False)
@@ -73,66 +64,21 @@ def assemble(
         for spec in specs
     ]
     failures = Failures(clock)
-    # Before the network, which takes long: a port in use is told soon, and who waits to connect is
-    # there when the first frame comes.
+    # Before torch and the network, which take long: a port in use is told soon, and who waits to
+    # connect is there when the first frame comes.
     outlets = _outlets(settings, specs, failures, metrics, clock)
     try:
-        lane = open_lane(settings.segment.device)
-        segmenter, model = load_segmenter(settings.segment, lane, report)
+        from .compute import segmenting  # noqa: PLC0415  (as above)
+
+        segment, does = segmenting(settings.segment, metrics, clock, report)
     except BaseException:
         outlets.close()
         raise
-    _watch_memory(metrics, lane)
-    stages: list[Stage] = [
-        SegmentStage(settings.segment, segmenter=segmenter, model=model, lane=lane, clock=clock),
-        TrackStage(settings.track),
-        *outlets.stages,
-    ]
+    stages: list[Stage] = [segment, TrackStage(settings.track), *outlets.stages]
     supervisor = Supervisor(
         sources, stages, settings.run, clock=clock, metrics=metrics, failures=failures
     )
-    does = f"{model.name} ({model.weights[:19]}) on {lane.device}"
     return Program(settings, supervisor, metrics, does, outlets.publish, outlets.record)
-
-
-def _watch_memory(metrics: Metrics, lane: Lane) -> None:
-    """Have the memory of a CUDA device measured: what tensors use, and what torch holds."""
-    if lane.device.type == "cuda":
-        device = str(lane.device)
-        metrics.watch_memory(device, "used", partial(torch.cuda.memory_allocated, lane.device))
-        metrics.watch_memory(device, "held", partial(torch.cuda.memory_reserved, lane.device))
-
-
-def load_segmenter(
-    settings: SegmentSettings, lane: Lane, report: DownloadReport = nobody
-) -> tuple[Segmenter, Model]:
-    """The network that the settings ask for, with its weights, on the lane's device.
-
-    ``report`` is called with bytes done and in all while weights are fetched.
-
-    :raises StreamError: for unknown names, files that cannot be had, weights of another network.
-    """
-    # On all cores, each hand-over makes a thread of the network late, and all of them wait for it:
-    # a two-core machine ran 28 frames/s with two threads and 43 with one.
-    torch.set_num_threads(settings.threads or max(1, usable_cores() - 1))
-    checkpoint = load_checkpoint(locate(settings.weights, report))
-    network = load_network(checkpoint, settings.network, settings.classes)
-    model = Model(network.spec.name, f"sha256:{checkpoint.sha256}", tuple(network.spec.classes))
-    precision = torch.float16 if settings.precision == "float16" else torch.float32
-    segmenter = make_segmenter(
-        network,
-        Thresholds(
-            score=settings.score_threshold,
-            mask=settings.mask_threshold,
-            filter=settings.filter_threshold,
-            candidates=settings.candidates,
-            products=settings.products,
-            max_instances=settings.max_instances,
-        ),
-        device=lane.device,
-        precision=precision if lane.device.type == "cuda" else torch.float32,
-    )
-    return segmenter, model
 
 
 def _outlets(

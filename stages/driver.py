@@ -59,13 +59,11 @@ def segmented(settings: "ProgramSettings", console: Console) -> "Program":
 
     :raises StreamError: for whatever of it cannot be had.
     """
+    from .assembly import assemble  # noqa: PLC0415
     from .program import check  # noqa: PLC0415
+    from .weights.bar import download_progress  # noqa: PLC0415
 
     check(settings)
-    # they bring torch, which takes seconds: mistakes are told before
-    from .assembly import assemble  # noqa: PLC0415
-    from .networks.weights_cli import download_progress  # noqa: PLC0415
-
     with download_progress(console) as download:
         return assemble(settings, download)
 

@@ -11,8 +11,9 @@ from pydantic import Field
 
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
-from pipeline.errors import ConfigError, Mistake, SourceUnavailable, WeightsError
+from pipeline.errors import ConfigError, Mistake, SourceUnavailable
 from pipeline.metrics import Metrics
+from pipeline.scrapes import check_port
 from pipeline.supervisor import RunSettings, Supervisor
 from pipeline.tally import StreamCounts
 from pipeline.wire import Totals
@@ -28,7 +29,9 @@ from .recording.paths import check_writable
 from .replay import ReplaySettings
 from .segment import SegmentSettings
 from .sources.address import SourceSpec, parse_sources
+from .sources.stills import nothing_in
 from .track import TrackConfig
+from .weights.places import check as check_weights
 
 
 class MetricsSettings(Settings):
@@ -88,6 +91,7 @@ def sources_of(settings: ProgramSettings) -> list[SourceSpec]:
 
     :raises ConfigError: when there are none, or something is no source.
     :raises SourceUnavailable: when all are files and not one is there; else the others can run.
+    :raises UnsupportedMedia: when all are folders or patterns without media.
     """
     if not settings.sources:
         raise ConfigError(
@@ -96,9 +100,12 @@ def sources_of(settings: ProgramSettings) -> list[SourceSpec]:
             "Name a file, folder, address, webcam or synthetic:demo; see run --help",
         )
     specs = parse_sources(settings.sources)
+    shown = ", ".join(spec.shown for spec in specs)
+    if all(spec.kind == "pictures" and not spec.paths for spec in specs):
+        raise nothing_in(shown)
     if all(_is_missing(spec) for spec in specs):
         raise SourceUnavailable(
-            where=", ".join(spec.shown for spec in specs),
+            where=shown,
             wanted="a readable file",
             got="No such file or directory",
             remedy="Check the path and its permissions",
@@ -111,7 +118,7 @@ def check(settings: ProgramSettings) -> None:
 
     :raises StreamError: as ``sources_of``; for a synthetic scene that does not exist, an address
         that cannot be published on, keys that cannot be used, a folder that cannot be written to,
-        a file of weights that is not there.
+        a port of metrics that is in use, weights that nobody knows.
     """
     for spec in sources_of(settings):
         Decode(spec, settings.decode, clock=SystemClock())
@@ -119,7 +126,9 @@ def check(settings: ProgramSettings) -> None:
         _check_publishing(settings.publish)
     if settings.record.enabled:
         check_writable(settings.record.directory)
-    _check_weights(settings.segment.weights)
+    if settings.metrics.port is not None:
+        check_port(settings.metrics.port)
+    check_weights(settings.segment.weights)
 
 
 def facts_from(metrics: Metrics) -> Callable[[str], SourceFacts]:
@@ -140,18 +149,6 @@ def _check_publishing(settings: PublishSettings) -> None:
     addresses = {where: address for where, address in others.items() if address}
     for where, address in {"publish.endpoint": settings.endpoint, **addresses}.items():
         checked(address, where, settings.insecure or lock is not None)
-
-
-def _check_weights(weights: str) -> None:
-    """What is neither a file nor an address nor spelt as an alias cannot be found later either."""
-    path = Path(weights)
-    if "://" not in weights and not path.exists() and (path.suffix or len(path.parts) > 1):
-        raise WeightsError(
-            where=f"weights {weights}",
-            wanted="a file, an address or an alias",
-            got="none of them",
-            remedy="`weights list` shows the aliases.",
-        )
 
 
 def _is_missing(spec: SourceSpec) -> bool:

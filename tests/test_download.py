@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import WeightsError
-from stages.networks.download import cache_directory, fetch, named_hash
+from stages.weights.download import cache_directory, fetch, named_hash
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
 SHA256 = hashlib.sha256(CONTENT).hexdigest()

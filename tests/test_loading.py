@@ -16,7 +16,8 @@ from stages.networks.checkpoint import Checkpoint, Metadata, Preprocessing, load
 from stages.networks.coco_classes import COCO_CLASSES
 from stages.networks.dialects import Dialect
 from stages.networks.fitting import Table, class_count, fit, identify, table_of
-from stages.networks.loading import load_network, locate, network_of
+from stages.networks.loading import load_network, network_of
+from stages.weights.places import locate
 
 State = dict[str, Tensor]
 
@@ -54,7 +55,8 @@ def test_networks_are_built_for_their_published_classes() -> None:
 def test_weights_that_say_what_they_are_load_without_half_of_torch() -> None:
     code = (
         "import sys; from stages.networks.checkpoint import load;"
-        "from stages.networks.loading import load_network, locate;"
+        "from stages.networks.loading import load_network;"
+        "from stages.weights.places import locate;"
         "load_network(load(locate('solov2-nano'))); print('sympy' in sys.modules)"
     )
     home = Path(__file__).parents[1]

@@ -1,6 +1,7 @@
 """What a user gets wrong is told before torch and scipy, which take seconds to load."""
 
 import re
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +22,9 @@ from tests.program import PROGRAM
         (["run", "synthetic:demo", "--publish", "tcp://nowhere"], 7, "got 'tcp://nowhere'"),
         (["run", "synthetic:demo", "--publish", "tcp://0.0.0.0:5555"], 7, "0.0.0.0:5555"),
         (["run", "synthetic:demo", "--weights", "no.pth"], 6, "weights no.pth: wanted a file"),
+        (["run", "synthetic:demo", "--weights", "solov2-nan"], 6, "Did you mean solov2-nano?"),
+        (["run", "synthetic:demo", "--weights", "ftp://x/y.pth"], 6, "got the scheme 'ftp'"),
+        (["run", ".", "clips/*.mp4"], 3, "., clips/*.mp4: wanted videos or pictures, got none"),
         (["run", "synthetic:demo", "--record", "/proc/self/x"], 8, "/proc/self/x: wanted a dir"),
         (["run", "gopher://x"], 2, "wanted rtsp(s)://… or http(s)://…"),
     ],
@@ -29,6 +33,21 @@ from tests.program import PROGRAM
 def test_mistakes_are_told_without_loading_the_network(
     arguments: list[str], code: int, message: str, tmp_path: Path
 ) -> None:
+    refused_soon(arguments, code, message, tmp_path)
+
+
+def test_a_port_in_use_is_told_without_loading_the_network(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        endpoint = f"tcp://127.0.0.1:{port}"
+        refused_soon(["run", "synthetic:demo", "--publish", endpoint], 7, "in use", tmp_path)
+        metrics = ["--publish", "none", "--metrics", str(port)]
+        refused_soon(["run", "synthetic:demo", *metrics], 7, "wanted a free port", tmp_path)
+
+
+def refused_soon(arguments: list[str], code: int, message: str, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-X", "importtime", PROGRAM, *arguments],
         cwd=tmp_path,

@@ -14,11 +14,12 @@ from typer.testing import CliRunner, Result
 
 from pipeline.errors import CheckpointMismatch, ConfigError, UnsafeCheckpoint, WeightsError
 from stages.networks import NETWORKS, build_network
-from stages.networks.catalogue import CATALOGUE
 from stages.networks.checkpoint import Metadata, load, save
-from stages.networks.download import named_hash
-from stages.networks.loading import cached, load_network
+from stages.networks.loading import load_network
 from stages.networks.weights_cli import weights_app
+from stages.weights.catalogue import CATALOGUE
+from stages.weights.download import named_hash
+from stages.weights.places import cached
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from stages.judging.mask_score import Scoring
 from stages.learning.datasets import open_set
 from stages.learning.evaluate import Spent, judge, open_segmenter
 from stages.networks.segmenter import Segmenter
-from stages.networks.weights_cli import download_progress
+from stages.weights.bar import download_progress
 
 from .coco_results import beside_truth, read_results
 from .judged import Judged

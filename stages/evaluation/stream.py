@@ -24,10 +24,10 @@ from stages.judging.tracked import tracked
 from stages.learning.augment import LEAST_AREA_PX
 from stages.learning.evaluate import open_segmenter
 from stages.learning.moving import LABEL, Scene, Truth
-from stages.networks.download import Report
-from stages.networks.weights_cli import download_progress
 from stages.program import ProgramSettings
 from stages.sources.synthetic import scene_at
+from stages.weights.bar import download_progress
+from stages.weights.download import Report
 
 from .report import percent, print_table
 

@@ -14,11 +14,12 @@ from pipeline.masks import Masks, encode
 from stages.judging.mask_score import ClassScore, Finding, Scoring, Thing
 from stages.networks import make_segmenter
 from stages.networks.checkpoint import load
-from stages.networks.download import Report, nobody
-from stages.networks.loading import load_network, locate
+from stages.networks.loading import load_network
 from stages.networks.segmenter import Found, Segmenter
 from stages.networks.solov2.spec import Spec
 from stages.networks.thresholds import Thresholds
+from stages.weights.download import Report, nobody
+from stages.weights.places import locate
 
 from .augment import LEAST_AREA_PX
 from .coco import Annotation, CocoPictures

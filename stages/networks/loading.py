@@ -1,69 +1,16 @@
-"""From the name of some weights to a network that has them."""
+"""From some weights to a network that has them."""
 
-import difflib
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import torch
 
-from pipeline.errors import CheckpointMismatch, WeightsError
-from pipeline.redact import redact
+from pipeline.errors import CheckpointMismatch
 
 from . import NETWORKS, Network, build_network, published_classes
-from .catalogue import CATALOGUE
 from .checkpoint import Checkpoint
-from .download import Report, cache_directory, fetch, named_hash, nobody
 from .fitting import Table, class_count, compare, fit, identify, mismatch, table_of
 from .solov2.spec import Spec
-
-
-def locate(weights: str, report: Report = nobody) -> Path:
-    """The file that ``weights`` means: an alias, an address, or a path; fetched if need be.
-
-    ``report`` is called while something is fetched.
-
-    :raises WeightsError: there is no such thing, or it cannot be fetched.
-    """
-    if weights in CATALOGUE:
-        place = CATALOGUE[weights].place
-        return _fetched(place, report) if isinstance(place, str) else place
-    if "://" in weights:
-        return _fetched(weights, report)
-    if Path(weights).exists():
-        return Path(weights)
-    near = difflib.get_close_matches(weights, CATALOGUE)
-    guess = f"Did you mean {' or '.join(near)}? " if near else ""
-    raise WeightsError(
-        where=f"weights {weights}",
-        wanted="a file, an address or an alias",
-        got="none of them",
-        remedy=f"{guess}`weights list` shows the aliases.",
-    )
-
-
-def cached(address: str) -> Path:
-    """Where the file at ``address`` is, once fetched; its folder there tells addresses apart.
-
-    :raises WeightsError: it is no address of a file.
-    """
-    parts = urlsplit(address)
-    name = Path(parts.path).name
-    if parts.scheme not in ("http", "https") or not name:
-        raise WeightsError(
-            where=redact(address),
-            wanted="the http or https address of a file",
-            got=f"the scheme {parts.scheme!r}" if name else "an address without a file name",
-            remedy="Fetch the file yourself and give its path.",
-        )
-    folder = hashlib.sha256(address.encode()).hexdigest()[:12]
-    return cache_directory() / "weights" / folder / name
-
-
-def _fetched(address: str, report: Report) -> Path:
-    return fetch(address, cached(address), sha256_prefix=named_hash(address), report=report)
 
 
 def load_network(

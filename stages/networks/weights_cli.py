@@ -1,29 +1,20 @@
 """The command ``weights``: what there is, fetching it, converting it, looking into it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-)
 
 from pipeline.errors import CheckpointMismatch, ConfigError, Mistake
 
-from .catalogue import CATALOGUE, Published
+from ..weights.bar import download_progress
+from ..weights.catalogue import CATALOGUE, Published
+from ..weights.places import cached, locate
 from .checkpoint import Checkpoint, load, save
-from .download import Report
 from .fitting import class_count
-from .loading import cached, load_network, locate, network_of
+from .loading import load_network, network_of
 
 weights_app = typer.Typer(
     help="Weights: list what is published, fetch it, convert files, look into them.",
@@ -36,25 +27,6 @@ weights_app = typer.Typer(
 
 _SHOWN_CLASSES = 5
 WeightsArgument = Annotated[str, typer.Argument(help="A file, an address or an alias.")]
-
-
-@contextmanager
-def download_progress(console: Console) -> Iterator[Report]:
-    """A bar that appears with the first byte of a download; nothing without one."""
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(
-        TextColumn("fetching"),
-        *columns,
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        task = progress.add_task("", visible=False)
-
-        def report(done_bytes: int, whole_bytes: int | None) -> None:
-            progress.update(task, completed=done_bytes, total=whole_bytes, visible=True)
-
-        yield report
 
 
 @weights_app.command("list")

@@ -33,12 +33,7 @@ def pictures(
     :raises SourceUnavailable: when the only one cannot be read.
     """
     if not spec.paths:
-        raise UnsupportedMedia(
-            where=spec.shown,
-            wanted="videos or pictures",
-            got="none",
-            remedy="Check the folder or the pattern; folders inside are not searched",
-        )
+        raise nothing_in(spec.shown)
     timeline = Timeline(spec.stream, 1 / Fraction(rate_hz).limit_denominator(1001), clock)
     failure: SourceError | None = None
     delivered = False
@@ -56,6 +51,16 @@ def pictures(
         yield timeline.frame(image, index, clock.now_ns())
     if failure and not delivered:
         raise failure
+
+
+def nothing_in(where: str) -> UnsupportedMedia:
+    """The error of folders and patterns without a video or picture."""
+    return UnsupportedMedia(
+        where=where,
+        wanted="videos or pictures",
+        got="none",
+        remedy="Check the folder or the pattern; folders inside are not searched",
+    )
 
 
 def read_picture(path: Path) -> Picture:

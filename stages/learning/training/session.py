@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pipeline.device import open_lane, usable_cores
 from stages.networks.checkpoint import load
-from stages.networks.weights_cli import download_progress
+from stages.weights.bar import download_progress
 
 from ..batches import Samples, batches
 from ..datasets import Prepared, prepare

@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from pipeline.errors import CheckpointMismatch, ConfigError, Mistake
 from stages.networks import NETWORKS, build_network
-from stages.networks.catalogue import CATALOGUE
 from stages.networks.checkpoint import Checkpoint, load
-from stages.networks.download import Report, nobody
 from stages.networks.fitting import class_count
-from stages.networks.loading import load_network, locate, network_of
+from stages.networks.loading import load_network, network_of
 from stages.networks.solov2.nano import Solov2Nano
 from stages.networks.solov2.network import Solov2
 from stages.networks.solov2.spec import Spec
+from stages.weights.catalogue import CATALOGUE
+from stages.weights.download import Report, nobody
+from stages.weights.places import locate
 
 from .parts import Trainable
 from .settings import StartSettings

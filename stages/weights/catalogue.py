@@ -11,7 +11,7 @@ from typing import Final
 from .download import named_hash
 
 _MMDETECTION = "https://download.openmmlab.com/mmdetection/v2.0/solov2"
-_BUNDLED = Path(__file__).parent / "solov2" / "weights"
+_BUNDLED = Path(__file__).parents[1] / "networks" / "solov2" / "weights"
 
 
 @dataclass(frozen=True)
