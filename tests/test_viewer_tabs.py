@@ -59,9 +59,21 @@ def test_records_are_shown_where_there_are_no_pictures(station: Station, port: i
         look(tab)
         station.wait_for("image")
         time.sleep(BARE_NS / 1e9)
-        station.put(frame(50, image=None))
+        station.put(frame(50, image=None), frame(51, image=None))
         header, jpeg = hear(tab)
-        assert (header["kind"], header["seq"], jpeg) == ("meta", 50, b"")
+        assert (header["kind"], header["seq"], jpeg) == ("meta", 51, b"")
+
+
+def test_pictures_far_apart_are_not_replaced_by_their_records(station: Station, port: int) -> None:
+    with knock(port) as tab:
+        look(tab)
+        station.wait_for("image")
+        for seq in (52, 53):
+            time.sleep(BARE_NS / 1e9)
+            station.put(frame(seq, image=picture()))
+            header, jpeg = hear(tab)
+            assert (header["kind"], header["seq"], jpeg[:2]) == ("image", seq, b"\xff\xd8")
+            tab.send(DRAWN)
 
 
 def test_a_tab_that_draws_nothing_gets_two_pictures_and_then_the_newest(

@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
 from ..client import Subscriber
 from ..clock import Clock
@@ -26,6 +27,14 @@ Open = Callable[[list[str] | None, FrameKind], Subscriber]
 """Subscribes to one kind of some streams, or of all."""
 
 
+@dataclass
+class _Pictured:
+    """When the last picture of a stream came, or the first look, and how many records since."""
+
+    at_ns: int
+    records: int = 0
+
+
 class Feed:
     """Owns the subscribers. All but receiving happens in the loop that calls ``run``."""
 
@@ -38,7 +47,7 @@ class Feed:
         self._tabs: set[Tab] = set()
         self._group: asyncio.TaskGroup | None = None
         self._galleries: dict[str, asyncio.Task[None]] = {}
-        self._pictured_ns: dict[str, int] = {}
+        self._pictured: dict[str, _Pictured] = {}
 
     @property
     def tabs(self) -> int:
@@ -79,18 +88,19 @@ class Feed:
         wanted = {name for tab in self._tabs for name in tab.looks} & self._board.streams
         for stream in self._galleries.keys() - wanted:
             self._galleries.pop(stream).cancel()
+            self._pictured.pop(stream, None)
         if self._group is not None:
             for stream in wanted - self._galleries.keys():
                 self._galleries[stream] = self._group.create_task(self._show(stream))
 
     async def _show(self, stream: str) -> None:
         """Hand on the pictures of ``stream`` until cancelled."""
-        self._pictured_ns[stream] = self._clock.now_ns()
+        pictured = self._pictured[stream] = _Pictured(self._clock.now_ns())
         async with self._following([stream], "image") as pictures:
             while True:
                 message = await self._next(pictures)
                 if message is not None and message.frame is not None and message.frame.image:
-                    self._pictured_ns[stream] = self._clock.now_ns()
+                    pictured.at_ns, pictured.records = self._clock.now_ns(), 0
                     self._offer(message, message.frame.image.planes[0].tobytes())
 
     async def _pulse(self, records: Subscriber) -> None:
@@ -104,7 +114,12 @@ class Feed:
     def _note(self, message: Message) -> None:
         now_ns = self._clock.now_ns()
         self._board.note(message, now_ns, self._now_ms())
-        if now_ns - self._pictured_ns.get(message.stream, now_ns) > BARE_NS:
+        pictured = self._pictured.get(message.stream)
+        if pictured is None:
+            return
+        pictured.records += 1
+        # The first record after a pause may be just ahead of its picture.
+        if pictured.records > 1 and now_ns - pictured.at_ns > BARE_NS:
             self._offer(message, b"")
 
     def _offer(self, message: Message, picture: bytes) -> None:
