@@ -27,6 +27,12 @@ def state(board: Board) -> object:
     return rows[0]["state"]
 
 
+def measured(board: Board) -> tuple[object, object]:
+    rows = board.news(News())["streams"]
+    assert isinstance(rows, list)
+    return rows[0]["in"], rows[0]["age"]
+
+
 def happened(board: Board) -> list[tuple[object, object]]:
     events = board.news(News())["events"]
     assert isinstance(events, list)
@@ -145,6 +151,16 @@ def test_rates_are_measured_over_whole_seconds() -> None:
             "drops": {"stale": 5},
         }
     ]
+
+
+def test_numbers_of_who_is_gone_are_not_shown_as_new() -> None:
+    board = Board()
+    for second, captured in ((0, 0), (1, 25)):
+        statuses = {"gate-2": status(second, totals=Totals(captured), age_ms=(3.0, 9.0))}
+        board.tell(statuses, second * S_NS, second * S_MS)
+    assert measured(board) == (25.0, (3.0, 9.0))
+    board.tell(statuses, 9 * S_NS, 9 * S_MS)
+    assert measured(board) == (0.0, None)
 
 
 def test_a_clock_that_steps_back_and_a_restart_measure_nothing() -> None:

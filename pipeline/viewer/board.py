@@ -175,14 +175,16 @@ def _announced(statuses: Mapping[str, Status]) -> set[str]:
 
 def _row(name: str, stream: Stream) -> Entry:
     status = stream.status
+    is_past = stream.state in ("gone", *OVER)  # nobody measures any more
+    rates = (0.0, 0.0) if is_past else stream.rates
     return {
         "name": name,
         "state": stream.state,
         "since": stream.since_ms,
         "epoch": status.epoch,
-        "in": round(stream.rates[0], 2),
-        "out": round(stream.rates[1], 2),
-        "age": status.age_ms,
+        "in": round(rates[0], 2),
+        "out": round(rates[1], 2),
+        "age": None if is_past else status.age_ms,
         "reconnects": status.reconnects,
         "captured": status.totals.captured,
         "published": status.totals.published,
