@@ -49,6 +49,18 @@ def test_what_is_no_video(tmp_path: Path, name: str, content: bytes, got: str) -
     assert got in error.got
 
 
+def test_pictures_that_are_damaged_up_to_the_last_are_all_counted(tmp_path: Path) -> None:
+    for index in (0, 2):
+        cv2.imwrite(str(tmp_path / f"{index}.png"), moving_square(index))
+    for index in (1, 3, 4):
+        (tmp_path / f"{index}.png").write_bytes(b"noise")
+    frames, error = until_error(str(tmp_path))
+    assert [(frame.seq, dict(frame.dropped)) for frame in frames] == [(0, {}), (2, {"corrupt": 1})]
+    assert isinstance(error, SourceEnded)
+    assert error.corrupt == 2
+    assert "2 good pictures, then 2 that cannot be decoded" in error.got
+
+
 def test_audio_only(tmp_path: Path) -> None:
     error = only_error(str(write_audio(tmp_path / "tone.wav")))
     assert isinstance(error, UnsupportedMedia)

@@ -250,6 +250,15 @@ def test_what_is_lost_is_on_the_next_picture() -> None:
     assert (after.seq, dict(after.dropped)) == (3, {"corrupt": 2})
 
 
+def test_what_is_lost_before_another_size_is_not_forgotten() -> None:
+    line = timeline()
+    line.frame(IMAGE, 0, 0)
+    line.lose("corrupt")
+    wider = Image.from_bgr(np.zeros((IMAGE.height, IMAGE.width + 2, 3), np.uint8))
+    after = line.frame(wider, 30, 0)
+    assert (after.epoch, after.seq, dict(after.dropped)) == (1, 1, {"corrupt": 1})
+
+
 def test_arrival_is_told_in_utc() -> None:
     clock = ManualClock(utc_ns=5_000_000_000)
     clock.advance(2)

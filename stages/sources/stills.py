@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from pipeline.clock import Clock
-from pipeline.errors import SourceError, SourceUnavailable, UnsupportedMedia
+from pipeline.errors import SourceEnded, SourceError, SourceUnavailable, UnsupportedMedia
 from pipeline.frame import Frame, Image
 from pipeline.picture import Picture
 
@@ -29,6 +29,7 @@ def pictures(
 
     A damaged one among others is counted as "corrupt".
 
+    :raises SourceEnded: after the last good one, when others that cannot be decoded follow it.
     :raises UnsupportedMedia: when there is none, or not one can be decoded.
     :raises SourceUnavailable: when the only one cannot be read.
     """
@@ -36,7 +37,7 @@ def pictures(
         raise nothing_in(spec.shown)
     timeline = Timeline(spec.stream, 1 / Fraction(rate_hz).limit_denominator(1001), clock)
     failure: SourceError | None = None
-    delivered = False
+    delivered = lost_at_end = 0
     for index, path in enumerate(spec.paths):
         if stop.is_set():
             return
@@ -46,11 +47,20 @@ def pictures(
             failure = failure or error
             LOGGER.warning("%s: left out: %s", spec.stream, error)
             timeline.lose("corrupt")
+            lost_at_end += 1
             continue
-        delivered = True
+        delivered, lost_at_end = delivered + 1, 0
         yield timeline.frame(image, index, clock.now_ns())
     if failure and not delivered:
         raise failure
+    if lost_at_end:
+        raise SourceEnded(
+            where=spec.shown,
+            wanted="whole pictures",
+            got=f"{delivered} good pictures, then {lost_at_end} that cannot be decoded",
+            remedy="Copy them again; what was good has been processed",
+            corrupt=lost_at_end,
+        )
 
 
 def nothing_in(where: str) -> UnsupportedMedia:

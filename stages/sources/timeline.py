@@ -1,5 +1,6 @@
 """Numbers captured pictures: epoch, seq, presentation time, and which were lost before each."""
 
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 
@@ -42,6 +43,7 @@ class Timeline:
         self._live = live
         self._wall = wall
         self._ledger = Ledger()
+        self._lost: Counter[str] = Counter()
         self.epoch = epoch
         self._seq = 0
         self._size: tuple[int, int] | None = None
@@ -55,6 +57,7 @@ class Timeline:
         pts = self._expected(arrived_ns, step) if pts is None else pts
         if self._size not in (None, size) or self._is_other_time(pts, arrived_ns):
             self._begin()
+        self._book_losses(arrived_ns)
         if self._pts is not None:
             pts = max(pts, self._pts + 1)
         lead_s = self._lead(pts, arrived_ns)
@@ -63,8 +66,13 @@ class Timeline:
         return self._ledger.stamp(self._next(pts, arrived_ns, image))
 
     def lose(self, reason: str) -> None:
-        """Count a captured picture that cannot be delivered."""
-        self._ledger.drop(self._next(None, self._clock.now_ns(), None), reason)
+        """Count a captured picture that cannot be delivered, in the epoch of the next that can."""
+        self._lost[reason] += 1
+
+    def _book_losses(self, arrived_ns: int) -> None:
+        for reason in self._lost.elements():
+            self._ledger.drop(self._next(None, arrived_ns, None), reason)
+        self._lost.clear()
 
     def _next(self, pts: int | None, arrived_ns: int, image: Image | None) -> Frame:
         media_s = 0.0 if pts is None else float(pts * self._time_base)
