@@ -138,6 +138,35 @@ def test_a_thing_in_the_picture_highlights_its_row(seen: Seen) -> None:
     seen.wait(lit, "no row is highlighted wherever the pointer is")
 
 
+def test_who_comes_again_keeps_the_bar_of_before(seen: Seen) -> None:
+    """The page's time line of a track that was there twice, and of one that came as it left."""
+    seen.open()
+    script = """
+        const { Lanes } = await import("./lanes.js");
+        const now = Date.now(), s = (ago) => now - 1000 * ago;
+        const track = (track, label) => ({ stream: "a", epoch: 0, track, label });
+        const events = [
+            { what: "appeared", t: s(100), ...track(7, "person") },
+            { what: "left", t: s(75), seen: s(80), lasted: 20000, ...track(7, "person") },
+            { what: "appeared", t: s(80), ...track(9, "shape") },
+            { what: "left", t: s(55), seen: s(60), lasted: 20000, ...track(9, "shape") },
+            { what: "appeared", t: s(40), ...track(7, "person") },
+        ];
+        const hovered = [];
+        const highlight = { lit: null, hover: (key) => hovered.push(key) };
+        const lanes = new Lanes({ now: () => now, events, tracks: new Map() }, highlight);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+        lanes.update(["a"]);
+        const canvas = document.getElementById("lanes");
+        const { left, top, width } = canvas.getBoundingClientRect();
+        for (const ago of [90, 70, 50, 20]) {
+            const [clientX, clientY] = [left + width * (1 - ago / 120), top + 8];
+            canvas.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY }));
+        }
+        return hovered;"""
+    assert seen.ask(script) == ["a/0/7", "a/0/9", None, "a/0/7"]
+
+
 def test_numbers_and_events_are_told(seen: Seen) -> None:
     seen.open(None)
     seen.wait(lambda: "stale" in seen.one("#charts").text, "no drops by reason")

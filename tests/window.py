@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.by import By
@@ -62,13 +63,10 @@ class Seen:
     def press(self, *keys: str) -> None:
         ActionChains(self.page).send_keys(*keys).perform()
 
-    def ask(self, script: str) -> list[list[int]]:
+    def ask(self, script: str) -> Any:
         """What an async function body returns, run in the page."""
         whole = f"const done = arguments[0]; (async () => {{ {script} }})()"
-        answer: list[list[int]] = self.page.execute_async_script(
-            f"{whole}.then(done, (error) => done(String(error)))"
-        )
-        return answer
+        return self.page.execute_async_script(f"{whole}.then(done, (error) => done(String(error)))")
 
     def log(self, kind: str) -> list[dict[str, str]]:
         """What the browser wrote since it was last asked: "performance" or "browser"."""

@@ -8,7 +8,8 @@ import { Surface } from "./surface.js";
 const WINDOW_MS = 120_000;
 const LANE = 16;
 const AXIS = 18;
-const GAP_MS = 2000;
+const SHORTEST = 3; // CSS px
+const SEAM = 1; // CSS px between two bars of a lane
 
 export class Lanes {
   #canvas = byId("lanes");
@@ -24,15 +25,16 @@ export class Lanes {
 
   /** Take up what happened to the streams `shown`. */
   update(shown) {
-    const bars = new Map();
+    const bars = new Map(); // by the time of appearing, too: a track may come again, an id begin anew
     for (const { what, stream, epoch, track, label, t, seen, lasted } of this.store.events) {
       if (!shown.includes(stream)) continue;
       const key = keyOf(stream, epoch, track);
-      if (what === "appeared") bars.set(key, { key, track, label, from: t, to: null });
-      if (what === "left") bars.set(key, { key, track, label, from: seen - lasted, to: seen });
+      if (what === "appeared") bars.set(`${key}@${t}`, { key, track, label, from: t, to: null });
+      if (what === "left") bars.set(`${key}@${seen - lasted}`, { key, track, label, from: seen - lasted, to: seen });
     }
     for (const { key, stream, track, label, t, leftAt } of this.store.tracks.values()) {
-      if (shown.includes(stream) && !bars.has(key)) bars.set(key, { key, track, label, from: t, to: leftAt });
+      const name = `${key}@${t}`;
+      if (shown.includes(stream) && !bars.has(name)) bars.set(name, { key, track, label, from: t, to: leftAt });
     }
     this.#bars = this.#laid([...bars.values()]);
   }
@@ -51,12 +53,13 @@ export class Lanes {
   #laid(bars) {
     const start = this.store.now() - WINDOW_MS;
     const lanes = Math.max(1, Math.floor((this.surface.height - AXIS) / LANE));
+    const shortest = (SHORTEST / Math.max(1, this.surface.width)) * WINDOW_MS;
     const until = [];
     const recent = bars.filter(({ to }) => to === null || to > start).sort((a, b) => a.from - b.from);
     for (const bar of recent) {
-      const free = until.findIndex((end) => end + GAP_MS < bar.from);
+      const free = until.findIndex((end) => end <= bar.from);
       bar.lane = free >= 0 ? free : until.length;
-      if (bar.lane < lanes) until[bar.lane] = bar.to ?? Infinity;
+      if (bar.lane < lanes) until[bar.lane] = bar.to === null ? Infinity : Math.max(bar.to, bar.from + shortest);
     }
     const laid = recent.filter(({ lane }) => lane < lanes);
     const more = recent.length - laid.length;
@@ -83,7 +86,7 @@ export class Lanes {
     const [x0, x1] = [this.#x(from, now, width), this.#x(to ?? now, now, width)];
     const colour = trackColour(track);
     const lit = this.highlight.lit;
-    const wide = Math.max(3, x1 - x0);
+    const wide = Math.max(SHORTEST, x1 - x0) - SEAM;
     context.fillStyle = css(colour, lit === null ? 0.85 : lit === key ? 1 : 0.25);
     context.beginPath();
     context.roundRect(x0, lane * LANE + 1, wide, LANE - 2, 4);
@@ -104,7 +107,7 @@ export class Lanes {
     const now = this.store.now();
     const { width } = this.surface;
     const lane = Math.floor(offsetY / LANE);
-    const hit = (bar) => bar.lane === lane && offsetX >= this.#x(bar.from, now, width) && offsetX <= Math.max(this.#x(bar.to ?? now, now, width), this.#x(bar.from, now, width) + 3);
+    const hit = (bar) => bar.lane === lane && offsetX >= this.#x(bar.from, now, width) && offsetX <= Math.max(this.#x(bar.to ?? now, now, width), this.#x(bar.from, now, width) + SHORTEST);
     return this.#bars.findLast(hit)?.key ?? null;
   }
 }
