@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterable
 
 MOST_PREFIXES = 4096
-"""Distinct prefixes that are remembered; a subscriber who invents more is not listened to."""
+"""Distinct prefixes that are remembered; more can be invented."""
+EVERYTHING = b""
+"""What all topics start with. Who wants what cannot be remembered any more is taken to want it."""
 
 
 class Demand:
@@ -38,12 +40,13 @@ class Demand:
     def add(self, prefix: bytes, kinds: Iterable[str]) -> bool:
         """A subscription to topics that start with ``prefix``, on a socket that carries ``kinds``.
 
-        False, and without effect, when there are too many prefixes already.
+        False, and without effect, when there are too many prefixes already; ``EVERYTHING`` always
+        has room.
         """
         keys = [(prefix, kind) for kind in kinds]
         with self._lock:
             new = sum(key not in self._prefixes for key in keys)
-            if len(self._prefixes) + new > MOST_PREFIXES:
+            if prefix != EVERYTHING and len(self._prefixes) + new > MOST_PREFIXES:
                 return False
             self._prefixes.update(keys)
             self._answers.clear()

@@ -6,6 +6,7 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import pytest
 import zmq
@@ -166,6 +167,27 @@ def test_a_subscriber_may_ask_for_a_thousand_streams() -> None:
             many.send(b"\x01v1/camera-%d/meta/" % i)
         station.wait_for("meta", "camera-999")
         assert fate.poll(300) == 0
+
+
+@pytest.mark.parametrize("mode", ["all", "credit"])
+@pytest.mark.parametrize("streams", [None, ["gate-2"]])
+def test_who_subscribes_to_very_much_keeps_nobody_out(
+    mode: Literal["all", "credit"], streams: list[str] | None
+) -> None:
+    """As much as one may; who comes later wants what could not be noted any more."""
+    with Station() as station:
+        with xsub(station.endpoint) as (greedy, fate):
+            for i in range(4_500):
+                greedy.send(b"\x01v1/%d/" % i)
+            station.wait_for("meta", "2000")
+            with Subscriber(station.endpoint, streams, mode=mode, timeout_s=20) as good:
+                for i in range(100):
+                    station.put(frame(i))
+                    if good.take(0.1) is not None:
+                        break
+                assert good.statistics().kinds["gate-2", "meta"].received > 0
+            assert fate.poll(0) == 0
+        station.wait_for("meta", wanted=False)
 
 
 def test_a_message_without_end_is_cut() -> None:

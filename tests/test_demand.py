@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from pipeline.demand import MOST_PREFIXES, Demand
+from pipeline.demand import EVERYTHING, MOST_PREFIXES, Demand
 
 PICTURES = ("annotated", "image")
 
@@ -79,6 +79,10 @@ def test_inventing_prefixes_does_not_cost_memory_for_ever() -> None:
     accepted = [demand.add(b"v1/%d/" % i, ("meta",)) for i in range(MOST_PREFIXES + 10)]
     assert accepted.count(True) == MOST_PREFIXES
     assert demand.wants("7", "meta")
+    assert not demand.wants(str(MOST_PREFIXES + 1), "meta")
+    assert demand.add(EVERYTHING, ("meta",))
+    assert demand.wants(str(MOST_PREFIXES + 1), "meta")
+    demand.remove(EVERYTHING, ("meta",))
     assert not demand.wants(str(MOST_PREFIXES + 1), "meta")
     demand.remove(b"v1/7/", ("meta",))
     assert demand.add(b"v1/again/", ("meta",))

@@ -229,11 +229,11 @@ class Desk:
         if hello.mode == "lossless" and listener is None:
             self._say(route, Refusal("name", f"{hello.name!r} is not in publish.lossless"))
             return False
-        is_full = listener is None and len(self._peers) >= MOST_PEERS
-        line = self._seat(listener, route, hello, now_ns) if listener else NewestLine()
-        if is_full or not self._wishes.ask(listener.name if listener else route, hello):
+        if listener is None and len(self._peers) >= MOST_PEERS:
             self._say(route, Refusal("full", f"{len(self._peers)} subscribers are here"))
             return False
+        line = self._seat(listener, route, hello, now_ns) if listener else NewestLine()
+        self._wishes.ask(listener.name if listener else route, hello)
         self._peers[route] = Peer(route, hello, line, now_ns, listener)
         return self._say(route, Greeting(self._publisher, line.acknowledged))
 

@@ -7,7 +7,7 @@ others still want it (``rm_result::not_found`` in xpub.cpp of 4.3.5). So it is n
 
 from collections.abc import Container, Sequence
 
-from pipeline.demand import Demand
+from pipeline.demand import EVERYTHING, Demand
 
 
 class Subscriptions:
@@ -21,11 +21,17 @@ class Subscriptions:
         self._kinds = kinds
         self._holders: dict[bytes, set[int]] = {}
         self._doubtful: set[bytes] = set()
+        self._beyond: set[int] = set()
 
     def add(self, prefix: bytes, descriptor: int) -> None:
-        """Somebody asks for it."""
+        """Somebody asks for it. Where it is one too many he is held to want everything, so that
+        nobody goes without for what another invents."""
         if prefix in self._holders or self._demand.add(prefix, self._kinds):
             self._holders.setdefault(prefix, set()).add(descriptor)
+            return
+        if not self._beyond:
+            self._demand.add(EVERYTHING, self._kinds)
+        self._beyond.add(descriptor)
 
     def take_back(self, prefix: bytes, descriptor: int) -> None:
         """Somebody says that he wants it no more."""
@@ -45,7 +51,7 @@ class Subscriptions:
             self._demand.remove(prefix, self._kinds)
 
     def review(self, here: Container[int]) -> None:
-        """End what was taken back, and asked for besides only by who is not ``here`` any more.
+        """End what is held only by who is not ``here`` any more, where libzmq may not tell.
 
         (Of one who hangs up nothing is told while another wants the same.)
         """
@@ -53,3 +59,7 @@ class Subscriptions:
             self._holders[prefix] = {each for each in self._holders[prefix] if each in here}
             if not self._holders[prefix]:
                 self.end(prefix)
+        if self._beyond:
+            self._beyond = {each for each in self._beyond if each in here}
+            if not self._beyond:
+                self._demand.remove(EVERYTHING, self._kinds)

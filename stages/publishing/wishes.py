@@ -1,6 +1,6 @@
 """What the subscribers of the delivery socket want, as the Demand is told of it."""
 
-from pipeline.demand import Demand
+from pipeline.demand import EVERYTHING, Demand
 from pipeline.wire import FRAME_KINDS, FrameKind, stream_topics
 from pipeline.wire.delivery import Hello
 
@@ -14,11 +14,9 @@ class Wishes:
         self._demand = demand
         self._asked: dict[bytes | str, Asked] = {}
 
-    def ask(self, who: bytes | str, hello: Hello | None) -> bool:
-        """Have made what ``who`` wants from now on, or everything until he has said what.
-
-        False, and nothing is wanted, when there are too many different wishes.
-        """
+    def ask(self, who: bytes | str, hello: Hello | None) -> None:
+        """Have made what ``who`` wants from now on, or everything until he has said what, or when
+        there are too many different wishes."""
         self.withdraw(who)
         prefixes = [b"v1/"]
         if hello is not None and hello.streams is not None:
@@ -27,11 +25,11 @@ class Wishes:
         asked: list[bytes] = []
         self._asked[who] = (asked, kinds)
         for prefix in prefixes:
-            if not self._demand.add(prefix, kinds):
-                self.withdraw(who)
-                return False
-            asked.append(prefix)
-        return True
+            if self._demand.add(prefix, kinds):
+                asked.append(prefix)
+            else:
+                self._demand.add(EVERYTHING, kinds)
+                asked.append(EVERYTHING)
 
     def withdraw(self, who: bytes | str) -> None:
         """Want nothing for ``who`` any more."""
