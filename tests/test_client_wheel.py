@@ -105,7 +105,8 @@ def test_it_receives_where_nothing_else_is_installed(wheel: Path, tmp_path: Path
     place, absent, counts, areas, outlines = json.loads(out)
     assert Path(place).is_relative_to(tmp_path)
     assert set(absent) == FLOOR_MAY_NOT_LOAD
-    assert counts == {"meta": 3, "annotated": 3}
+    assert counts["meta"] == 3
+    assert 1 <= counts["annotated"] <= 3  # a picture that waits gives way to a newer one
     assert areas == instances().masks.areas.tolist()
     assert outlines == 1
 

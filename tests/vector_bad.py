@@ -19,9 +19,9 @@ FIELDS: list[list[str | int]] = [
     *([["instances", 0, "mask", name] for name in ("origin", "size", "counts")]),
 ]  # fmt: skip
 STATUS_FIELDS: list[list[str | int]] = [
-    ["utc_ns"], ["state"], ["reconnects"], ["fps"], ["dropped"], ["totals"], ["messages"],
-    ["pictures"], ["streams"], ["fps", "in"], ["totals", "captured"], ["totals", "dropped"],
-    ["age_ms", "p95"], ["model", "name"], ["classes"],
+    ["utc_ns"], ["state"], ["epoch"], ["seq"], ["reconnects"], ["fps"], ["dropped"], ["totals"],
+    ["messages"], ["pictures"], ["streams"], ["fps", "in"], ["totals", "captured"],
+    ["totals", "dropped"], ["age_ms"], ["age_ms", "p95"], ["model"], ["model", "name"], ["classes"],
 ]  # fmt: skip
 
 
@@ -36,6 +36,9 @@ def messages() -> Iterator[Vector]:
     yield from _fields("meta", json.dumps(header()), TOPIC, FIELDS)
     topic, status = encode_status(STATUS, publisher=PUBLISHER, pseq=17)
     yield from _fields("status", status.decode(), topic, STATUS_FIELDS)
+    for name in ("delivery", "lossless", "security"):
+        fields = json.loads(status) | {name: None}
+        yield _json(f"status.{name} is null", "WireError", fields, topic)
     for name, changes in _values().items():
         yield _changed(name, "WireError", **changes)
     for name, mask in _masks().items():
@@ -117,8 +120,7 @@ def _fields(kind: str, text: str, topic: bytes, paths: list[list[str | int]]) ->
         name = f"{kind}.{'.'.join(str(step) for step in path)}"
         fields, place = _at(text, path)
         del place[path[-1]]
-        if path != ["classes"]:
-            yield _json(f"{name} is missing", "Truncated", fields, topic)
+        yield _json(f"{name} is missing", "Truncated", fields, topic)
         fields, place = _at(text, path)
         place[path[-1]] = True
         error = "UnsupportedVersion" if path == ["v"] else "WireError"
@@ -162,6 +164,8 @@ def _values() -> dict[str, Vector]:
         "picture too wide": {"image": {"width": 65_536, "height": 48}},
         "picture without height": {"image": {"width": 64, "height": 0}},
         "instances without a picture's size": {"image": None},
+        "a size that is none, of nothing": {"image": [], "instances": None},
+        "pixels of no shape": {"image": {"width": 64, "height": 48, "sar": None}},
         "instances that are none": {"instances": [1]},
         "too many instances": {"instances": [{}] * 10_001},
         "unknown track state": {"instances": [one | {"state": "lost"}]},

@@ -156,8 +156,8 @@ def _message(envelope: Envelope, header: bytes, picture: bytes | None) -> Messag
 
 
 def _frame(fields: Fields, stream: str, kind: FrameKind, picture: bytes | None) -> Frame:
-    time = fields.inner("time")
-    image = None if picture is None else _picture(fields, picture)
+    time, aspect = fields.inner("time"), _aspect(fields)
+    image = None if picture is None else _picture(fields, picture, aspect)
     return Frame(
         stream=stream,
         epoch=fields.integer("epoch"),
@@ -179,9 +179,9 @@ def _frame(fields: Fields, stream: str, kind: FrameKind, picture: bytes | None) 
 
 def _pts(time: Fields) -> int | None:
     """The timestamp; the seconds beside it are for human readers, yet numbers they must be."""
-    if time.take("media_s") is not None:
+    if time.known("media_s"):
         time.number("media_s")
-    return None if time.take("pts") is None else time.integer64("pts")
+    return time.integer64("pts") if time.known("pts") else None
 
 
 def _clock(time: Fields) -> ClockName:
@@ -192,8 +192,18 @@ def _clock(time: Fields) -> ClockName:
     return clock
 
 
-def _picture(fields: Fields, picture: bytes) -> Image:
-    size, image = fields.inner("picture"), fields.inner("image")
+def _aspect(fields: Fields) -> Fraction:
+    """The shape of the source's pixels. Its size must be sound, even where nothing refers to it."""
+    if not fields.known("image"):
+        return Fraction(1)
+    image = fields.inner("image")
+    image.integer("width", 1, LONGEST_SIDE_PX)
+    image.integer("height", 1, LONGEST_SIDE_PX)
+    return image.ratio("sar") if image.has("sar") else Fraction(1)
+
+
+def _picture(fields: Fields, picture: bytes, aspect: Fraction) -> Image:
+    size = fields.inner("picture")
     if size.text("format") != "jpeg":
         raise wrong(size.path("format"), "jpeg", size.text("format"))
     return Image(
@@ -201,7 +211,7 @@ def _picture(fields: Fields, picture: bytes) -> Image:
         (np.frombuffer(picture, np.uint8),),
         size.integer("width", 1, LONGEST_SIDE_PX),
         size.integer("height", 1, LONGEST_SIDE_PX),
-        sample_aspect=image.ratio("sar") if image.has("sar") else Fraction(1),
+        sample_aspect=aspect,
     )
 
 

@@ -166,7 +166,7 @@ def decode_answer(part: bytes) -> Answer:
     kind = fields.text("kind")
     match kind:
         case "message":
-            if not fields.has("number"):
+            if not (fields.has("number") and fields.known("number")):
                 return Delivery()
             return Delivery(fields.integer("number"), fields.integer("skipped"))
         case "welcome":
@@ -200,13 +200,15 @@ def _hello(fields: Fields) -> Hello:
     mode = next((mode for mode in DELIVERY_MODES if mode == text), None)
     if mode is None:
         raise wrong(fields.path("mode"), " or ".join(DELIVERY_MODES), text)
-    streams = fields.texts("streams", MOST_STREAMS_ASKED) if fields.has("streams") else None
+    asked = fields.has("streams") and fields.known("streams")
+    streams = fields.texts("streams", MOST_STREAMS_ASKED) if asked else None
     for stream in streams or ():
         check_stream(stream)
     credit = fields.integer("credit", 1, MOST_CREDIT)
     if mode == "credit":
         return Hello(mode, _kinds(fields), credit, streams)
-    after = fields.inner("after") if fields.has("after") else None
+    resumes = fields.has("after") and fields.known("after")
+    after = fields.inner("after") if resumes else None
     position = Position(after.name("publisher"), after.integer("number")) if after else None
     return Hello(mode, _kinds(fields), credit, streams, fields.name("name"), position)
 

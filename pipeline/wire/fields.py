@@ -38,8 +38,15 @@ class Fields:
         return self._value[name]
 
     def has(self, name: str) -> bool:
-        """If the field is there and not null."""
-        return self._value.get(name) is not None
+        """If a field that may be left out is there."""
+        return name in self._value
+
+    def known(self, name: str) -> bool:
+        """If a field that must be there is not null.
+
+        :raises Truncated: when it is missing.
+        """
+        return self.take(name) is not None
 
     def path(self, name: str) -> str:
         return f"{self.where}.{name}"

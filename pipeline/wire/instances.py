@@ -33,7 +33,7 @@ def instances_of(fields: Fields) -> Instances | None:
 
     :raises WireError: for a missing or wrong field, or a mask that leaves the picture.
     """
-    if fields.take("instances") is None:
+    if not fields.known("instances"):
         return None
     image = fields.inner("image")
     height = image.integer("height", 1, LONGEST_SIDE_PX)
@@ -48,11 +48,11 @@ def model_of(fields: Fields) -> Model | None:
 
     :raises WireError: for a missing or wrong field.
     """
-    if fields.take("model") is None:
+    if not fields.known("model"):
         return None
     model = fields.inner("model")
-    items = _items(fields) if fields.has("instances") else []
-    labels = {_category(item): item.text("label") for item in items if item.has("label")}
+    items = _items(fields) if fields.known("instances") else []
+    labels = {_category(item): item.text("label") for item in items if item.known("label")}
     classes = tuple(labels.get(i, "") for i in range(max(labels, default=-1) + 1))
     return Model(model.text("name"), model.text("weights"), classes)
 
@@ -79,7 +79,7 @@ def _row(item: Fields, height: int, width: int) -> _Row:
     if state not in STATES:
         raise wrong(item.path("state"), f"one of {', '.join(STATES)}", state)
     origin, crop = _crop(item.inner("mask"), height, width)
-    if item.take("label") is not None:
+    if item.known("label"):
         item.text("label")
     item.integer("area")  # derived from the mask, but a number it must be
     return _Row(
@@ -88,7 +88,7 @@ def _row(item: Fields, height: int, width: int) -> _Row:
         category=_category(item),
         origin=origin,
         crop=crop,
-        track=-1 if item.take("track") is None else item.integer("track"),
+        track=item.integer("track") if item.known("track") else -1,
         state=STATES[state],
     )
 

@@ -125,8 +125,8 @@ def status_of(fields: Fields, stream: str) -> Status:
         stream=stream,
         state=fields.name("state"),
         utc_ns=fields.integer64("utc_ns"),
-        epoch=fields.integer("epoch") if fields.has("epoch") else None,
-        seq=fields.integer("seq") if fields.has("seq") else None,
+        epoch=fields.integer("epoch") if fields.known("epoch") else None,
+        seq=fields.integer("seq") if fields.known("seq") else None,
         reconnects=fields.integer("reconnects"),
         fps_in=fps.number("in"),
         fps_out=fps.number("out"),
@@ -168,17 +168,19 @@ def _streams(fields: Fields) -> tuple[str, ...]:
 
 
 def _ages(fields: Fields) -> tuple[float, float] | None:
-    if not fields.has("age_ms"):
+    if not fields.known("age_ms"):
         return None
     ages = fields.inner("age_ms")
     return ages.number("p50"), ages.number("p95")
 
 
 def _model(fields: Fields) -> Model | None:
-    if not fields.has("model"):
+    if not (fields.known("model") or fields.known("classes")):
+        return None
+    classes = fields.texts("classes", MOST_CLASSES)
+    if not fields.known("model"):
         return None
     model = fields.inner("model")
-    classes = fields.texts("classes", MOST_CLASSES)
     return Model(model.text("name"), model.text("weights"), classes)
 
 

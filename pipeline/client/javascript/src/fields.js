@@ -43,10 +43,16 @@ export class Fields {
     throw new Truncated({ where: this.where, wanted, got: "none", remedy: REMEDY });
   }
 
-  /** If the field is there and not null.
+  /** If a field that may be left out is there.
    * @param {string} name */
   has(name) {
-    return (this.#members.get(name) ?? null) !== null;
+    return this.#members.has(name);
+  }
+
+  /** If a field that must be there is not null.
+   * @param {string} name */
+  known(name) {
+    return this.take(name) !== null;
   }
 
   /** @param {string} name */

@@ -63,8 +63,8 @@ export function frameOf(fields, jpeg) {
 
 /** @param {Fields} time @returns {Time} */
 function timeOf(time) {
-  if (time.take("media_s") !== null) time.number("media_s"); // for people, but a number it must be
-  const pts = time.take("pts") === null ? null : time.integer64("pts");
+  if (time.known("media_s")) time.number("media_s"); // for people, but a number it must be
+  const pts = time.known("pts") ? time.integer64("pts") : null;
   const timeBase = time.pair("time_base", 1);
   const text = time.text("clock");
   const clock = CLOCKS.find((name) => name === text);
@@ -81,7 +81,7 @@ function timeOf(time) {
 
 /** @param {Fields} fields @returns {Image | null} */
 function imageOf(fields) {
-  if (fields.take("image") === null) return null;
+  if (!fields.known("image")) return null;
   const image = fields.inner("image");
   return {
     width: image.integer("width", 1, LONGEST_SIDE_PX),

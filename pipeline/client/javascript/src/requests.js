@@ -54,7 +54,8 @@ export function decodeAnswer(part) {
     case "welcome":
       return { kind, publisher: fields.name("publisher"), next: fields.integer("next") };
     case "message":
-      if (!fields.has("number")) return { kind, number: null, skipped: 0 };
+      if (!fields.has("number") || !fields.known("number"))
+        return { kind, number: null, skipped: 0 };
       return { kind, number: fields.integer("number"), skipped: fields.integer("skipped") };
     case "end":
       return { kind, number: fields.integer("number") };

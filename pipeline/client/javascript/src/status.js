@@ -52,8 +52,8 @@ export function statusOf(fields, stream) {
     stream,
     state: fields.name("state"),
     utcNs: fields.integer64("utc_ns"),
-    epoch: fields.has("epoch") ? fields.integer("epoch") : null,
-    seq: fields.has("seq") ? fields.integer("seq") : null,
+    epoch: fields.known("epoch") ? fields.integer("epoch") : null,
+    seq: fields.known("seq") ? fields.integer("seq") : null,
     reconnects: fields.integer("reconnects"),
     fps: { in: fps.number("in"), out: fps.number("out") },
     ageMs: agesOf(fields),
@@ -71,7 +71,7 @@ export function statusOf(fields, stream) {
 
 /** @param {Fields} fields */
 function agesOf(fields) {
-  if (!fields.has("age_ms")) return null;
+  if (!fields.known("age_ms")) return null;
   const ages = fields.inner("age_ms");
   return { p50: ages.number("p50"), p95: ages.number("p95") };
 }
@@ -87,9 +87,10 @@ function totalsOf(totals) {
 
 /** @param {Fields} fields @returns {Model | null} */
 function modelOf(fields) {
-  if (!fields.has("model")) return null;
-  const model = fields.inner("model");
+  if (!fields.known("model") && !fields.known("classes")) return null;
   const classes = fields.texts("classes", MOST_CLASSES);
+  if (!fields.known("model")) return null;
+  const model = fields.inner("model");
   return { name: model.text("name"), weights: model.text("weights"), classes };
 }
 

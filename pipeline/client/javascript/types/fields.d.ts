@@ -18,9 +18,12 @@ export declare class Fields {
      * @returns {Json}
      */
     take(name: string): Json;
-    /** If the field is there and not null.
+    /** If a field that may be left out is there.
      * @param {string} name */
     has(name: string): boolean;
+    /** If a field that must be there is not null.
+     * @param {string} name */
+    known(name: string): boolean;
     /** @param {string} name */
     path(name: string): string;
     /** @param {string} name */
