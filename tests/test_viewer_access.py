@@ -47,6 +47,21 @@ def test_one_stream_large_and_back_by_keyboard(seen: Seen) -> None:
     seen.wait(lambda: seen.canvas(MARKUP).is_displayed(), "back does not go back")
 
 
+def test_keys_take_nothing_that_they_do_not_use(seen: Seen) -> None:
+    seen.open(None)
+    masks = seen.one("[data-layer=masks]")
+    seen.press("M")  # Caps Lock
+    assert masks.get_attribute("aria-pressed") == "false"
+    script = """
+        const pressed = (key) => {
+            const event = new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true });
+            document.querySelector(".scroll").dispatchEvent(event);
+            return event.defaultPrevented;
+        };
+        return ["ArrowRight", "ArrowDown", "x", "m"].map(pressed);"""
+    assert seen.ask(script) == [False, False, False, True], "the table cannot be scrolled"
+
+
 def test_every_control_has_a_name_and_a_place(seen: Seen) -> None:
     seen.open(None)
     controls = [control for control in seen.all("button, input, a") if control.is_displayed()]

@@ -41,11 +41,12 @@ export class Wall {
     else if (!this.back.hidden) this.back.focus();
   }
 
-  /** The stream `step` places after the large one. */
+  /** Show the stream `step` places after the large one; if there is one. */
   next(step) {
     const names = [...this.tiles.keys()];
-    if (names.length < 2 || this.large.value === null) return;
+    if (names.length < 2 || this.large.value === null) return false;
     this.open(names[(names.indexOf(this.large.value) + step + names.length) % names.length]);
+    return true;
   }
 
   /** The names of the streams that the panels are about. */
