@@ -166,6 +166,15 @@ def test_tokens_are_compared_whole() -> None:
         assert not token_matches(SECRET, wrong)
 
 
+@pytest.mark.parametrize("content", ["", " \n"])
+def test_an_empty_token_file_opens_to_nobody(tmp_path: Path, content: str) -> None:
+    (tmp_path / "token").write_text(content)
+    options = ("--port", "0", "--token-file", "token")
+    done = run("view", "tcp://127.0.0.1:5555", *options, cwd=tmp_path)
+    assert done.returncode == ConfigError.exit_code
+    assert "at least 16 printable ASCII characters" in done.stderr
+
+
 def test_a_short_token_is_none() -> None:
     with pytest.raises(ConfigError, match="at least 16"):
         view("tcp://127.0.0.1:5555", token="123", say=print)

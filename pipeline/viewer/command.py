@@ -39,7 +39,8 @@ def view(
     :raises AccessError: for keys that cannot be used, or that the publisher does not take.
     :raises ConfigError: when the token is too short to be one.
     """
-    token = token or os.environ.get(TOKEN_VARIABLE) or None
+    if token is None:
+        token = os.environ.get(TOKEN_VARIABLE) or None
     if token is None and not is_loopback(host):
         token = new_token()
     if token is not None:
