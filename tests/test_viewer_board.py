@@ -1,8 +1,9 @@
 """What the viewer remembers: who came and went, how streams are, and that it is bounded."""
 
+import json
 from dataclasses import replace
 
-from pipeline.frame import Frame
+from pipeline.frame import Frame, Model
 from pipeline.viewer.board import Board, News
 from pipeline.viewer.history import MOST_TRACKS, UNSEEN_MS, Log, Tracks
 from pipeline.wire import Message, Status, Totals
@@ -89,6 +90,18 @@ def test_tracks_are_bounded() -> None:
         one = replace(found.select([0]), track_ids=found.track_ids[:1] * 0 + number)
         tracks.note(frame(0, instances=one, ended=()), "p", 1_000)
     assert len(tracks.present()) == MOST_TRACKS
+
+
+def test_what_is_kept_of_a_stranger_is_bounded() -> None:
+    board = Board()
+    many = {f"reason {n}": n + 1 for n in range(1000)}
+    board.tell({"gate-2": status(0)}, 0, 0)
+    totals = Totals(10**6, 0, many)
+    board.tell({"gate-2": status(1, totals=totals)}, S_NS, S_MS)
+    board.note(record(model=Model("m", "w", ("x" * 10**6, "y"))), S_NS, S_MS)
+    kept = board.welcome()
+    assert "reason 999" in json.dumps(kept["samples"])
+    assert len(json.dumps(kept)) < 2_000
 
 
 def test_a_silent_publisher_is_gone_since_its_last_picture() -> None:

@@ -12,6 +12,8 @@ SILENT_NS = 2_000_000_000
 MOST_STREAMS = 256
 EVENTS, SAMPLES = 2_000, 5 * 60 * 16
 """How many entries are kept: of samples, one a second and stream, five minutes of 16 streams."""
+MOST_REASONS = 16
+"""Of drops, in a sample: there are five, and a publisher of another kind may say anything."""
 SHORTEST_S = 0.9
 """Between two measurements."""
 FLOWING = ("running",)
@@ -164,7 +166,7 @@ class Board:
                 "out": round(stream.rates[1], 2),
                 "p50": p50,
                 "p95": p95,
-                "drops": {reason: count for reason, count in drops.items() if count > 0},
+                "drops": dict((+drops).most_common(MOST_REASONS)),
             }
         )
 

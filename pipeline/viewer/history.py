@@ -12,6 +12,8 @@ MOST_TRACKS = 2_000
 UNSEEN_MS = 5_000
 """A track that was not seen for this long has left, when it was last seen, whatever the tracker
 still hopes for; when it is seen again it has appeared again."""
+LONGEST_LABEL = 60
+"""Characters; the wire has no bound, and what is kept must have one."""
 
 Entry = dict[str, object]
 
@@ -111,4 +113,4 @@ def _tracked(frame: Frame) -> Iterator[tuple[int, str]]:
     for track, state, category in columns:
         if track >= 0 and state == TrackState.TRACKED:
             named = category < len(names) and names[category]
-            yield track, names[category] if named else f"class {category}"
+            yield track, names[category][:LONGEST_LABEL] if named else f"class {category}"

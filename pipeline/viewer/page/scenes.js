@@ -3,6 +3,7 @@
 import { outline } from "./outline.js";
 import { trackColour } from "./palette.js";
 import { keyOf } from "./store.js";
+import { short } from "./words.js";
 
 const decoder = new TextDecoder();
 
@@ -67,7 +68,7 @@ function thingOf(found, stream, epoch) {
   return {
     key: track === null ? null : keyOf(stream, epoch, track),
     track, state, score, box, area,
-    label: found.label ?? `class ${found.class}`,
+    label: short(found.label ?? `class ${found.class}`),
     colour: trackColour(track),
     path: outline(mask),
   };

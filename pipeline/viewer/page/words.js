@@ -26,6 +26,9 @@ export const milliseconds = (ms) => (ms < 10_000 ? `${Math.round(ms)} ms` : span
 /** A count with thin spaces. */
 export const count = (number) => number.toLocaleString("en").replaceAll(",", "\u202f");
 
+/** A label that leaves room for the picture. */
+export const short = (label) => (label.length > 28 ? `${label.slice(0, 27)}…` : label);
+
 const SHORT = { running: "live", waiting: "waiting", stalled: "stalled", reconnecting: "reconnecting", gone: "gone", failed: "failed", ended: "ended" };
 
 /** A state in a word. */
