@@ -1,6 +1,7 @@
 """Data sets of users: where their pictures lie, what is wrong, which classes, what is held out."""
 
 import difflib
+import hashlib
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -170,12 +171,16 @@ def _only(content: InstanceFile, images: frozenset[int]) -> InstanceFile:
 
 @dataclass(frozen=True, eq=False)
 class Prepared:
-    """What a training learns from and what it is measured on; ``remarks`` are worth a line each."""
+    """What a training learns from and what it is measured on.
+
+    ``remarks`` are worth a line each; ``digest`` is that of the files that are learnt from.
+    """
 
     classes: tuple[str, ...]
     training: tuple[CocoPictures, ...]
     validation: tuple[CocoPictures, ...]
     remarks: tuple[str, ...]
+    digest: str
 
 
 def prepare(
@@ -207,7 +212,15 @@ def prepare(
         held = tuple(
             _pictures(one, classes, part) for one, part in unique.values() if part and part.images
         )
-    return Prepared(classes, learnt, held, tuple(_remarks([*sets, *judged], classes)))
+    remarks = tuple(_remarks([*sets, *judged], classes))
+    return Prepared(classes, learnt, held, remarks, _digest(sets))
+
+
+def _digest(sets: Sequence[DataSet]) -> str:
+    whole = hashlib.sha256()
+    for one in sets:
+        whole.update(hashlib.sha256(one.path.read_bytes()).digest())
+    return whole.hexdigest()
 
 
 def _pictures(data: DataSet, classes: Sequence[str], part: InstanceFile) -> CocoPictures:

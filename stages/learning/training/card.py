@@ -63,7 +63,7 @@ class Card:
 
     def _figures(self) -> list[str]:
         if self.final is None:
-            return ["It was not measured: there were no validation pictures."]
+            return ["It was not measured on validation pictures."]
         head = ["class", *FIGURES]
         rows = [
             [name, *(_percent(figures[one]) for one in FIGURES)]

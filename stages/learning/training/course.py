@@ -11,6 +11,7 @@ from typing import Any
 from .card import Record
 from .keeping import Keeper, save_state, save_weights
 from .loop import Step
+from .resuming import Prints
 from .settings import TrainSettings
 from .showing import Averages, Events, Show
 from .trainer import Trainer
@@ -22,6 +23,12 @@ MEASUREMENTS = 5
 """In a training that was not told how often."""
 MOST_SPOILT = 1000
 LOSS_LINES = 20
+
+
+def tell_skipped(step: Step) -> None:
+    """Say which pictures this process left out; all that the others of several have to say."""
+    for message in step.spoilt:
+        log.warning("skipped: %s", message)
 
 
 class Course:
@@ -38,12 +45,12 @@ class Course:
         events: Events,
         record: Record,
         facts: Callable[[], dict[str, str]],
-        fingerprint: str,
+        prints: Prints,
     ) -> None:
         self._trainer, self._settings, self._validation = trainer, settings, validation
         self._epoch, self._keeper = epoch_iterations, keeper
         self._show, self._events = show, events
-        self.record, self._facts, self._fingerprint = record, facts, fingerprint
+        self.record, self._facts, self._prints = record, facts, prints
         self._folder = settings.save.folder
         self._averages = Averages()
         self._saved_s = trainer.elapsed_s
@@ -73,9 +80,9 @@ class Course:
         if math.floor(step.after * LOSS_LINES) > math.floor(step.before * LOSS_LINES):
             means = self._averages
             self.record.losses.append((number, means["loss/classes"], means["loss/masks"]))
+        self.record.skips += step.skips
+        tell_skipped(step)
         for message in step.spoilt:
-            log.warning("skipped: %s", message)
-            self.record.skips += 1
             if message not in self.record.spoilt and len(self.record.spoilt) < MOST_SPOILT:
                 self.record.spoilt.append(message)
 
@@ -119,15 +126,15 @@ class Course:
     def _keep_if_best(self, measured: Measured) -> None:
         ap = measured.mean("mask.AP")
         ap = 0.0 if math.isnan(ap) else ap  # no instance among the first pictures
-        if self.record.best_ap is None or ap > self.record.best_ap:
+        is_best = self.record.best_ap is None or ap > self.record.best_ap
+        if is_best and self.write_weights(BEST):
             self.record.best_ap, self.record.best_iteration = ap, measured.iteration
-            self.write_weights(BEST)
 
-    def write_weights(self, name: str) -> None:
-        """Write the averaged weights, for ``run`` to take."""
+    def write_weights(self, name: str) -> bool:
+        """Write the averaged weights, for ``run`` to take; whether there was room."""
         trainer = self._trainer
         facts = self._facts()
-        self._keeper.keep(
+        return self._keeper.keep(
             self._folder / name,
             lambda path: save_weights(path, trainer.averaged(), trainer.network.spec, facts),
         )
@@ -138,7 +145,8 @@ class Course:
         state: dict[str, Any] = {
             "trainer": self._trainer.state(),
             "record": asdict(self.record),
-            "settings": self._fingerprint,
+            "settings": self._prints.settings,
+            "labels": self._prints.labels,
         }
         self._keeper.keep(self._folder / STATE, lambda path: save_state(path, state))
 

@@ -1,7 +1,10 @@
 """Files of a training: written whole or not at all, and what happens when there is no room."""
 
 import logging
+import os
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +29,7 @@ class Keeper:
     def keep(self, path: Path, write: Callable[[Path], None]) -> bool:
         """Let ``write`` write a file beside ``path`` and put it in its place; whether that worked.
 
-        A kill meanwhile, or a full disk, leaves the file that was there before.
+        A kill meanwhile, a pulled plug or a full disk leave the file that was there before.
 
         :raises TrainingError: when it cannot be written, unless such is only counted.
         """
@@ -34,9 +37,11 @@ class Keeper:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             write(partial)
+            _settle(partial)
             partial.replace(path)
         except (OSError, WeightsError, RuntimeError) as error:  # torch wraps what its file raises
-            partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
             self._lost(path, error)
             return False
         return True
@@ -52,6 +57,29 @@ class Keeper:
             ) from error
         self.missed += 1
         log.warning("%s could not be written (%s); going on, %d missed", path, reason, self.missed)
+
+
+def _settle(path: Path) -> None:
+    """See that the file is on the disk, before it takes the place of a good one."""
+    with path.open("rb") as stream:
+        os.fsync(stream.fileno())
+
+
+def check_folder(folder: Path) -> None:
+    """Make the folder of a training, and see that files can be made in it.
+
+    :raises TrainingError: when not.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        raise TrainingError(
+            where=str(folder),
+            wanted="a folder that can be written to",
+            got=error.strerror or type(error).__name__,
+            remedy="Choose another with --out DIR.",
+        ) from error
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:

@@ -16,7 +16,7 @@ class Step:
     """What happened in one iteration.
 
     ``before`` and ``after``: the progress, 0 to 1. ``waited_s``: how long the batches took to
-    come. ``spoilt``: messages of pictures that were skipped.
+    come. ``spoilt``: messages of pictures that this process skipped; ``skips``: how many all did.
     """
 
     report: StepReport
@@ -25,6 +25,7 @@ class Step:
     waited_s: float
     whole_s: float
     spoilt: tuple[str, ...]
+    skips: int
 
 
 def train(
@@ -55,7 +56,9 @@ def train(
         trainer.elapsed_s = before_s + done_s - start_s
         after = budget.progress(trainer.iteration, trainer.elapsed_s)
         spoilt = tuple(message for batch in batches for message in batch.spoilt)
-        after_step(Step(report, progress, after, got_s - asked_s, done_s - asked_s, spoilt))
+        skips = int(trainer.ranks.total(len(spoilt)))
+        waited_s, whole_s = got_s - asked_s, done_s - asked_s
+        after_step(Step(report, progress, after, waited_s, whole_s, spoilt, skips))
 
 
 @contextmanager

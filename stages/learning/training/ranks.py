@@ -9,6 +9,8 @@ import torch
 from torch import distributed
 from torch.nn.parallel import DistributedDataParallel
 
+from pipeline.errors import TrainingError
+
 from .parts import Trainable
 
 
@@ -52,7 +54,10 @@ class Ranks:
 
 @contextmanager
 def ranks(device: torch.device, environment: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
-    """The processes that torchrun started, joined; one alone without it."""
+    """The processes that torchrun started, joined; one alone without it.
+
+    :raises TrainingError: another process ended before this one.
+    """
     if int(environment.get("WORLD_SIZE", "1")) == 1:
         yield Ranks()
         return
@@ -61,8 +66,22 @@ def ranks(device: torch.device, environment: Mapping[str, str] = os.environ) -> 
         yield Ranks(
             distributed.get_rank(), distributed.get_world_size(), int(environment["LOCAL_RANK"])
         )
+    except RuntimeError as error:
+        if not _is_lost(error):
+            raise
+        raise TrainingError(
+            where=f"process {distributed.get_rank()}",
+            wanted="to go on together with the other processes",
+            got="one of them ended",
+            remedy="Its own message says why; the same command goes on from the last state.",
+        ) from error
     finally:
         distributed.destroy_process_group()
+
+
+def _is_lost(error: RuntimeError) -> bool:
+    """Whether it says that another process cannot be reached; gloo's has no class of its own."""
+    return isinstance(error, distributed.DistError) or "gloo" in str(error)
 
 
 def joined(network: Trainable, among: Ranks) -> Trainable | DistributedDataParallel:

@@ -3,6 +3,7 @@
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,16 +29,24 @@ FREE = frozenset(
 """Settings that may change when a training goes on."""
 
 
-def resume(trainer: Trainer, settings: TrainSettings, path: Path) -> Record:
+@dataclass(frozen=True)
+class Prints:
+    """What a training is known by: its ``fingerprint`` of settings, the digest of its labels."""
+
+    settings: str
+    labels: str
+
+
+def resume(trainer: Trainer, prints: Prints, path: Path) -> Record:
     """The record of the training whose state lies at ``path``, or a new one.
 
-    :raises CheckpointMismatch: the state is broken, or of a training with other settings.
+    :raises CheckpointMismatch: the state is broken, or of other settings or labels.
     """
     if not path.exists():
         return Record()
     state = load_state(path, trainer.device)
     try:
-        other = _differences(json.loads(state["settings"]), json.loads(fingerprint(settings)))
+        other = _differences(json.loads(state["settings"]), json.loads(prints.settings))
         if not other:
             trainer.restore(state["trainer"])
             record = Record(**state["record"])
@@ -45,6 +54,8 @@ def resume(trainer: Trainer, settings: TrainSettings, path: Path) -> Record:
         raise not_this_training(path, error) from error
     if other:
         raise not_this_training(path, f"that of one with other settings: {', '.join(other)}")
+    if state.get("labels", prints.labels) != prints.labels:
+        raise not_this_training(path, "that of one from other labels: a file of them was changed")
     if trainer.ranks.leads:
         log.info("going on from iteration %d", trainer.iteration)
     return record

@@ -14,6 +14,7 @@ import torch
 from rich.console import Console
 
 from pipeline.device import open_lane, usable_cores
+from pipeline.errors import TrainingError
 from stages.networks.checkpoint import load
 from stages.weights.bar import download_progress
 
@@ -22,11 +23,11 @@ from ..datasets import Prepared, prepare
 from ..order import PictureOrder
 from ..pictures import LabelledPictures
 from .card import Card
-from .course import BEST, LAST, STATE, Course
-from .keeping import Keeper
+from .course import BEST, LAST, STATE, Course, tell_skipped
+from .keeping import Keeper, check_folder
 from .loop import stopping, train
 from .ranks import Ranks, ranks
-from .resuming import fingerprint, resume
+from .resuming import Prints, fingerprint, resume
 from .schedule import Budget
 from .settings import TrainSettings
 from .showing import Bar, Events, Lines
@@ -39,13 +40,17 @@ log = logging.getLogger("maskstream.learning")
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What a training needs besides its settings. ``data`` describes it, a line each."""
+    """What a training needs besides its settings.
+
+    ``data`` describes it, a line each; ``digest`` is that of the files with the labels.
+    """
 
     start: Start
     samples: Samples
     epoch_pictures: int
     validation: Validation | None
     data: Sequence[str]
+    digest: str = ""
 
 
 def train_network(settings: TrainSettings, console: Console) -> Path:
@@ -53,6 +58,7 @@ def train_network(settings: TrainSettings, console: Console) -> Path:
 
     :raises StreamError: for everything that a user can settle, before it starts where possible.
     """
+    check_folder(settings.save.folder)
     device = prepare_machine(settings)
     with ranks(device) as among:
         own = device if device.type == "cpu" else torch.device("cuda", among.local)
@@ -115,7 +121,7 @@ def _material(settings: TrainSettings, data: Prepared, start: Start, among: Rank
     validation = Validation(data.validation, settings.seed) if data.validation else None
     held = f"{len(validation)} pictures to measure on" if validation else "nothing to measure on"
     lines = (*data.remarks, f"{len(order)} pictures an epoch, {held}")
-    return Material(start, samples, len(order), validation, lines)
+    return Material(start, samples, len(order), validation, lines, data.digest)
 
 
 def conduct(
@@ -133,7 +139,8 @@ def conduct(
     """
     learn, folder = settings.learn, settings.save.folder
     trainer = Trainer(material.start, learn, settings.start, device, among)
-    record = resume(trainer, settings, folder / STATE)
+    prints = Prints(fingerprint(settings), material.digest)
+    record = resume(trainer, prints, folder / STATE)
     pictures = learn.batch * learn.accumulate * among.world
     epoch = material.epoch_pictures / pictures
     budget = Budget.of(learn, epoch)
@@ -145,7 +152,7 @@ def conduct(
     )
     if not among.leads:
         with stopping() as asked:
-            train(trainer, source, budget, time.monotonic, lambda _: None, asked)
+            train(trainer, source, budget, time.monotonic, tell_skipped, asked)
         return folder / BEST
     keeper = Keeper(settings.save.full_disk == "go-on")
     facts = _facts(trainer, settings, epoch)
@@ -153,8 +160,10 @@ def conduct(
         show = Bar(console) if console.is_terminal else Lines(settings.watch.line_every)
         course = Course(
             trainer, settings, material.validation, epoch, keeper, show, events, record, facts,
-            fingerprint(settings),
+            prints,
         )  # fmt: skip
+        if budget.progress(trainer.iteration, trainer.elapsed_s) >= 1:
+            log.info("this training is over; more of it: --iterations, another: --out")
         with closing(course), stopping() as asked:
             finished = train(trainer, source, budget, time.monotonic, course.after_step, asked)
             course.save()
@@ -211,6 +220,13 @@ def _finish(
     )
     keeper.keep(course.folder / "card.json", card.write_json)
     keeper.keep(course.folder / "card.md", card.write_markdown)
+    if not (course.folder / BEST).exists():
+        raise TrainingError(
+            where=str(course.folder / BEST),
+            wanted="to leave the best weights",
+            got=f"no room for them, {keeper.missed} files missed",
+            remedy="Make room and give the same command again: it goes on from the last state.",
+        )
     log.info("%s: run_stream.py run SOURCE --weights %s", course.folder, course.folder / BEST)
     return course.folder / BEST
 
@@ -218,10 +234,10 @@ def _finish(
 def _final(course: Course, settings: TrainSettings, material: Material) -> Mapping[str, Any] | None:
     """Figures of the best weights on all validation pictures."""
     validation, record = material.validation, course.record
-    if validation is None:
+    if validation is None or record.best_iteration is None:
         return None
     best = next(one for one in record.measured if one["iteration"] == record.best_iteration)
-    if len(validation) <= settings.watch.pictures or not (course.folder / BEST).exists():
+    if len(validation) <= settings.watch.pictures:
         return best
     tensors = load(course.folder / BEST).tensors
     network = material.start.network
@@ -229,7 +245,7 @@ def _final(course: Course, settings: TrainSettings, material: Material) -> Mappi
     measured, _ = validation.measure(
         network,
         weights,
-        record.best_iteration or 0,
+        record.best_iteration,
         most=len(validation),
         device=next(network.parameters()).device,
     )
