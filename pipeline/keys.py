@@ -41,6 +41,9 @@ def new_keys(path: Path) -> tuple[Path, Path]:
 
     :raises AccessError: when one of them is there already, or cannot be written.
     """
+    if not path.name or not path.name.isprintable():
+        remedy = "Name it after who it is for: run_stream.py keys new ann"
+        raise _refused(path, "a name of printable characters", repr(path.name), remedy)
     public, secret = (half.decode() for half in zmq.curve_keypair())
     private, shown = path.with_name(f"{path.name}.key"), path.with_name(f"{path.name}.pub")
     both = f"# Keys of a maskstream. Keep this file secret.\npublic = '{public}'\n"
@@ -132,7 +135,7 @@ def _is_key(value: object) -> bool:
 def _write(path: Path, text: str, mode: int) -> None:
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with open(descriptor, "w", encoding="ascii") as file:
+        with open(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
     except FileExistsError as error:
         remedy = "Take another name, or remove it if nobody needs it any more"

@@ -6,14 +6,20 @@ import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Literal
 
 import pytest
 import zmq
 
 from pipeline.client import Subscriber
+from pipeline.demand import Demand
+from pipeline.keys import read_keys
+from stages.publishing.allowed import AllowList
 from stages.publishing.connections import Connections, Measure
-from tests.station import Station, frame
+from stages.publishing.outlet import Lock, Outlet
+from tests.locked import House
+from tests.station import ANY_PORT, Station, frame
 
 NS = 1_000_000_000
 RATE = Measure(rate=64_000)
@@ -188,6 +194,35 @@ def test_who_subscribes_to_very_much_keeps_nobody_out(
                 assert good.statistics().kinds["gate-2", "meta"].received > 0
             assert fate.poll(0) == 0
         station.wait_for("meta", wanted=False)
+
+
+class Unreadable(AllowList):
+    def look(self) -> frozenset[str]:
+        raise RuntimeError("nobody thought of that")
+
+
+def test_whatever_ends_the_door_ends_the_stage(tmp_path: Path) -> None:
+    """Or no key would be asked for again, and none withdrawn, and nobody would know."""
+    house = House(tmp_path)
+    lock = Lock(read_keys(tmp_path / "server.key"), Unreadable(house.allowed))
+    outlet = Outlet(
+        ANY_PORT,
+        "",
+        publisher="me",
+        demand=Demand(),
+        insecure=False,
+        waiting=(1000, 4),
+        lock=lock,
+    )
+    with pytest.raises(RuntimeError, match="nobody thought of that"):
+        listen_for_ever(outlet)
+    outlet.close(linger_s=0)
+
+
+def listen_for_ever(outlet: Outlet) -> None:
+    while True:
+        outlet.listen()
+        time.sleep(0.05)
 
 
 def test_a_message_without_end_is_cut() -> None:

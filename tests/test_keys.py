@@ -125,6 +125,33 @@ def test_what_cannot_be_read_allows_nobody(
     assert allowed.keys == frozenset()
 
 
+def test_a_list_that_leads_nowhere_is_one_that_cannot_be_read(tmp_path: Path) -> None:
+    people, way = tmp_path / "people", tmp_path / "allowed"
+    people.mkdir()
+    key = read_public(new_keys(people / "ann")[1])
+    way.symlink_to(people)
+    allowed = AllowList(way)
+    way.unlink()
+    way.symlink_to("x" * 300)  # not even asking if it is a folder is allowed
+    assert [allowed.look(), allowed.look()] == [frozenset(), {key}]
+    with pytest.raises(AccessError, match="File name too long"):
+        AllowList(way)
+
+
+@pytest.mark.parametrize("name", ["größe", "Ann's laptop", "-"])
+def test_keys_may_have_any_name(tmp_path: Path, name: str) -> None:
+    private, shown = new_keys(tmp_path / name)
+    assert read_public(shown) == read_keys(private).public
+    assert AllowList(tmp_path).keys == {read_public(shown)}
+
+
+@pytest.mark.parametrize("name", ["", "a\nb", "\udcff"])
+def test_a_name_that_cannot_be_shown_is_none(tmp_path: Path, name: str) -> None:
+    with pytest.raises(AccessError, match="a name of printable characters"):
+        new_keys(Path(name))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_command(tmp_path: Path) -> None:
     made = run("keys", "new", tmp_path / "me", cwd=tmp_path)
     assert made.returncode == 0

@@ -79,9 +79,9 @@ class AllowList:
 
 def _files(path: Path) -> set[Path]:
     """Where to look: the file itself, or what is in the folder."""
-    if not path.is_dir():
-        return {path}
     try:
+        if not path.is_dir():
+            return {path}
         files = {file for file in path.iterdir() if file.suffix == SUFFIX}
     except OSError as error:
         raise _unreadable(path, error) from error

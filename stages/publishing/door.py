@@ -40,7 +40,8 @@ class Door:
     """Watches the sockets of one context from a thread of its own, from ``open`` until the context
     is terminated. With ``keys``, only who is in ``allowed`` gets in.
 
-    ``connections``: who is here.
+    ``connections``: who is here. ``failure``: what ended its thread; nobody is watched then, and
+    where there are keys nobody gets in.
     """
 
     def __init__(
@@ -51,6 +52,7 @@ class Door:
         allowed: AllowList | None = None,
     ) -> None:
         self.connections = Connections()
+        self.failure: Exception | None = None
         self._context = context
         self._clock = clock
         self._keys = keys
@@ -124,6 +126,8 @@ class Door:
                     self._look(now_ns)
         except zmq.ContextTerminated:  # that is how it ends
             self._close()
+        except Exception as error:  # it belongs to the stage's thread, which closes the sockets
+            self.failure = error
 
     def _close(self) -> None:
         for sock in self._sockets():

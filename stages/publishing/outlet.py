@@ -134,7 +134,12 @@ class Outlet:
         self._sockets[kind].send_multipart(parts)
 
     def listen(self) -> bool:
-        """Take note of who came and went; say if somebody new wants records. Never waits."""
+        """Take note of who came and went; say if somebody new wants records. Never waits.
+
+        Raises what has ended the door's thread.
+        """
+        if self._door.failure:
+            raise self._door.failure
         if self._door.take_revoked():
             self._reopen()
         now_ns = self._clock.now_ns()
