@@ -4,9 +4,9 @@
 
 A publisher sends 30 records and pictures a second to 9 good subscribers in another process, 5 of
 mode credit and 4 of mode all: first alone, then beside one that never reads, one that is stopped
-(SIGSTOP), and 50 that connect and leave at random, with and without a word, on every socket.
-Prints JSON lines: records that were published and that the worst of the good ones got, records
-lost, ages in ms, and what the publisher's process holds before and after.
+(SIGSTOP), and 50 that connect and leave at random, with and without a word, on the sockets of
+records and delivery. Prints JSON lines: records that were published and that the worst of the good
+ones got, records lost, ages in ms, and what the publisher's process holds before and after.
 """
 
 import argparse
