@@ -243,6 +243,11 @@ def _unknown() -> Iterator[Vector]:
     )
     yield accepted("status before frames", "null", waiting, _status(json.loads(waiting[1])))
 
+    for word in ("curve", "a moat"):
+        locked = encode_status(replace(STATUS, security=word), publisher=PUBLISHER, pseq=17)
+        about = "security: curve, local, insecure, and whatever comes later"
+        yield accepted(f"status, locked by {word}", about, locked, _status(json.loads(locked[1])))
+
     old = json.loads(sent[1])
     for name in ("delivery", "lossless", "security"):
         old.pop(name, None)
