@@ -15,8 +15,8 @@ from websockets.sync.client import connect
 
 from pipeline.errors import AccessError, ConfigError, EndpointError
 from pipeline.viewer.command import view
-from pipeline.viewer.door import Door, token_matches
-from pipeline.viewer.server import KNOCK_S, MOST_KNOCKS, bound
+from pipeline.viewer.door import SILENCE_S, Door, token_matches
+from pipeline.viewer.server import KNOCK_S, MOST_KNOCKS, MOST_TABS, bound
 from tests.locked import House
 from tests.program import run
 from tests.station import Station, frame
@@ -110,13 +110,34 @@ def test_the_token_is_asked_for_and_never_said(station: Station, tmp_path: Path)
 
 def test_who_says_nothing_keeps_nobody_out(station: Station, tmp_path: Path) -> None:
     with viewing(station.endpoint, tmp_path) as (port, _, _), ExitStack() as stack:
-        for _ in range(MOST_KNOCKS):
+        silent = [
             stack.enter_context(connect(f"ws://127.0.0.1:{port}/live"))
-        with pytest.raises(ConnectionClosed), knock(port) as tab:
-            hear(tab, "welcome")
+            for _ in range(MOST_KNOCKS + 2)
+        ]
+        for _ in range(2):
+            with knock(port) as tab:
+                hear(tab, "welcome")
         time.sleep(KNOCK_S)
-        with knock(port) as tab:
-            hear(tab, "welcome")
+        for knocking in silent:
+            with pytest.raises(ConnectionClosed):
+                knocking.recv(1)
+
+
+def test_who_asks_for_nothing_keeps_nobody_out(station: Station, tmp_path: Path) -> None:
+    with (
+        viewing(station.endpoint, tmp_path) as (port, _, _),
+        knock(port) as tab,
+        ExitStack() as stack,
+    ):
+        for began in (b"", b"GET / HTTP/1.1\r\n"):
+            for _ in range(2 * MOST_TABS):
+                idle = stack.enter_context(socket.create_connection(("127.0.0.1", port)))
+                idle.sendall(began)
+        assert get(port).status == 503
+        end = time.monotonic() + SILENCE_S + 1
+        while time.monotonic() < end:
+            hear(tab, "news")
+        assert get(port).status == 200
 
 
 def test_beyond_loopback_a_token_is_made(station: Station, tmp_path: Path) -> None:

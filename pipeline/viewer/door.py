@@ -1,5 +1,6 @@
 """Who may come in: names against DNS rebinding, a token, and headers that tie the page down."""
 
+import asyncio
 import hmac
 import ipaddress
 import secrets
@@ -8,8 +9,11 @@ import socket
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 SHORTEST_TOKEN = 16
+SILENCE_S = 5.0
+"""Who connects and asks for nothing is cut off."""
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
@@ -42,6 +46,23 @@ def is_loopback(host: str) -> bool:
         return True
     address = _address(host)
     return address is not None and address.is_loopback
+
+
+class Connection(H11Protocol):
+    """HTTP for who asks for something; uvicorn by itself waits for ever for the first request.
+
+    Without this a stranger without the token shuts everybody out with a few hundred connections.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self.loop.call_later(SILENCE_S, self._look)
+
+    def _look(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.loop.call_later(SILENCE_S, self._look)
+        elif self.transport.get_protocol() is self:  # and not a WebSocket by now
+            self.transport.close()
 
 
 class Door:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import logging
 import socket as sockets
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -16,7 +17,7 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from ..errors import EndpointError
-from .door import Door, token_matches
+from .door import Connection, Door, token_matches
 from .feed import Feed
 
 PAGE = Path(__file__).parent / "page"
@@ -28,7 +29,8 @@ TYPES = {
 }
 MOST_TABS = 64
 MOST_KNOCKS = 64
-"""Connections that have not said their first word; they do not count as tabs."""
+"""Connections that have not said their first word; they do not count as tabs. The oldest gives way:
+a page says it at once."""
 LONGEST_WORD_BYTES = 64 * 1024
 """Of what a tab says: names of streams, no more."""
 KNOCK_S = 5.0
@@ -73,16 +75,15 @@ class Live:
     def __init__(self, feed: Feed, token: str | None) -> None:
         self._feed = feed
         self._token = token
-        self._knocking = self._refused = 0
+        self._knocking: deque[asyncio.Timeout] = deque()
+        self._refused = 0
         self._logged_s = -LOG_GAP_S
 
     async def serve(self, socket: WebSocket) -> None:
         """One connection, from its beginning to its end."""
         await socket.accept()
         with suppress(WebSocketDisconnect):
-            if self._knocking >= MOST_KNOCKS:
-                await socket.close(TOO_MANY, "too many wait at the door")
-            elif not await self._knocks(socket):
+            if not await self._knocks(socket):
                 self._refuse()
                 await socket.close(WRONG_TOKEN, "this viewer wants its token")
             elif self._feed.tabs >= MOST_TABS:
@@ -114,13 +115,19 @@ class Live:
 
     async def _knocks(self, socket: WebSocket) -> bool:
         """If the first message came in time and brings the token."""
-        self._knocking += 1
+        if len(self._knocking) >= MOST_KNOCKS:
+            oldest = self._knocking.popleft()
+            if not oldest.expired():
+                oldest.reschedule(0)
         try:
-            said = json.loads(await asyncio.wait_for(socket.receive_text(), KNOCK_S))
+            async with asyncio.timeout(KNOCK_S) as patience:
+                self._knocking.append(patience)
+                said = json.loads(await socket.receive_text())
         except (TimeoutError, ValueError, RecursionError, KeyError):
             return False
         finally:
-            self._knocking -= 1
+            with suppress(ValueError):  # it gave way
+                self._knocking.remove(patience)
         return isinstance(said, dict) and token_matches(self._token, said.get("token"))
 
 
@@ -153,6 +160,7 @@ def serve(feed: Feed, host: str, token: str | None, listening: sockets.socket) -
 
     config = uvicorn.Config(
         application(feed, host, token, stop),
+        http=Connection,
         access_log=False,
         log_config=None,
         log_level="warning",
