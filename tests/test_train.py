@@ -2,6 +2,7 @@
 
 import itertools
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -141,6 +142,22 @@ def test_the_published_networks_learn_too() -> None:
     batch = next(batches(Squares(batch=1), start.network.spec, workers=0))
     losses = [subject.step([batch], 0.0).class_loss for _ in range(3)]
     assert losses[-1] < losses[0]
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_deformable_layers_learn_too(precision: Literal["float32", "bfloat16"]) -> None:
+    torch.manual_seed(0)
+    start = begin("solov2-light-r50-dcn", NANO.classes, StartSettings(weights="none"))
+    learn = LearnSettings(warmup_iterations=1, precision=precision)
+    subject = Trainer(start, learn, StartSettings(), CPU)
+    batch = next(batches(Squares(batch=1), start.network.spec, workers=0))
+    before = {key: value.clone() for key, value in subject.network.state_dict().items()}
+    losses = [subject.step([batch], 0.0).class_loss for _ in range(2)]
+    assert losses[1] < losses[0]
+    offsets = [key for key in before if key.endswith("conv_offset.weight")]
+    after = subject.network.state_dict()
+    assert offsets
+    assert any(not torch.equal(before[key], after[key]) for key in offsets)
 
 
 def test_batches_come_in_order_from_workers_too() -> None:

@@ -33,6 +33,8 @@ class DeformConv2d(nn.Conv2d):
         taps = self.kernel_size[0] * self.kernel_size[1]
         offset, mask = self.conv_offset(x_BCHW).split((2 * taps, taps), dim=1)
         stride, padding = (self.stride[0], self.stride[1]), self.kernel_size[0] // 2
+        # in autocast all but the weights are half, which torchvision cannot mix, nor do on a CPU
+        x_BCHW, offset, mask = (one.to(self.weight.dtype) for one in (x_BCHW, offset, mask))
         y_BDHW: Tensor = deform_conv2d(
             x_BCHW, offset, self.weight, self.bias, stride, (padding, padding), mask=mask.sigmoid()
         )
