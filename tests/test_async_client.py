@@ -47,6 +47,33 @@ def test_all_frames_come_and_the_end() -> None:
     assert receiving() == []
 
 
+def test_other_tasks_have_a_turn_between_messages_that_wait() -> None:
+    async def listen() -> list[int]:
+        turns = 0
+        seen = []
+
+        async def count() -> None:
+            nonlocal turns
+            while True:
+                turns += 1
+                await asyncio.sleep(0)
+
+        async with AsyncSubscriber(station.endpoint, mode="all") as subscriber:
+            await until(lambda: station.demand.subscribed("gate-2", "meta"))
+            station.put(*(frame(i) for i in range(10)))
+            await asyncio.to_thread(station.end)
+            await until(lambda: subscriber.statistics().kinds["gate-2", "meta"].received == 10)
+            other = asyncio.create_task(count())
+            async for _ in subscriber:
+                seen.append(turns)
+            other.cancel()
+        return seen
+
+    with Station() as station:
+        seen = asyncio.run(listen())
+    assert len(set(seen)) == len(seen) == 10
+
+
 def test_other_tasks_go_on_while_nothing_comes() -> None:
     async def listen() -> int:
         turns = 0

@@ -56,6 +56,7 @@ class AsyncSubscriber:
         """
         try:
             while not self._subscriber.ended:
+                await asyncio.sleep(0)  # other tasks have a turn, however much waits here
                 message = await self.take(self._patience_s)
                 if message is not None:
                     yield message
