@@ -103,11 +103,12 @@ def sources_of(settings: ProgramSettings) -> list[SourceSpec]:
     shown = ", ".join(spec.shown for spec in specs)
     if all(spec.kind == "pictures" and not spec.paths for spec in specs):
         raise nothing_in(shown)
-    if all(_is_missing(spec) for spec in specs):
+    paths = [path for spec in specs for path in spec.paths]
+    if all(spec.paths for spec in specs) and all(map(_lack, paths)):
         raise SourceUnavailable(
             where=shown,
             wanted="a readable file",
-            got="No such file or directory",
+            got=", ".join(sorted(set(map(_lack, paths)))),
             remedy="Check the path and its permissions",
         )
     return specs
@@ -151,5 +152,10 @@ def _check_publishing(settings: PublishSettings) -> None:
         checked(address, where, settings.insecure or lock is not None)
 
 
-def _is_missing(spec: SourceSpec) -> bool:
-    return bool(spec.paths) and not any(path.exists() for path in spec.paths)
+def _lack(path: Path) -> str:
+    """Why nothing is to be found at ``path``; empty when something is."""
+    try:
+        path.stat()
+    except (OSError, ValueError) as error:
+        return getattr(error, "strerror", None) or str(error)
+    return ""

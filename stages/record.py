@@ -8,6 +8,7 @@ Exports (``formats``) stand beside them; one that fails ends alone, too.
 """
 
 import itertools
+import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
@@ -55,6 +56,11 @@ class RecordSettings(Settings):
     """Threads of each stream's encoder."""
     fragment_s: float = Field(default=1.0, gt=0.0)
     """Seconds of video that a kill can lose; less makes larger files."""
+
+    @field_validator("directory")
+    @classmethod
+    def _may_be_at_home(cls, value: Path) -> Path:
+        return Path(os.path.expanduser(value))  # a shell does it only where it sees the path
 
     @field_validator("mots_classes")
     @classmethod

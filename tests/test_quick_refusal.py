@@ -18,17 +18,20 @@ from tests.program import PROGRAM
         (["run", "--config", "no.toml"], 2, "no.toml: (file): wanted a readable file"),
         (["run"], 2, "sources: wanted at least one source"),
         (["run", "gone.mp4", "lost.mkv"], 3, "gone.mp4, lost.mkv: wanted a readable file"),
+        (["run", "x" * 5000], 3, "wanted a readable file, got File name too long"),
+        (["run", "~nobody-of-that-name/x.mp4"], 3, "~nobody-of-that-name/x.mp4: wanted a readable"),
         (["run", "synthetic:nowhere"], 2, "got nowhere"),
         (["run", "synthetic:demo", "--publish", "tcp://nowhere"], 7, "got 'tcp://nowhere'"),
         (["run", "synthetic:demo", "--publish", "tcp://0.0.0.0:5555"], 7, "0.0.0.0:5555"),
         (["run", "synthetic:demo", "--weights", "no.pth"], 6, "weights no.pth: wanted a file"),
         (["run", "synthetic:demo", "--weights", "solov2-nan"], 6, "Did you mean solov2-nano?"),
+        (["run", "synthetic:demo", "--weights", "x" * 5000], 6, "wanted a file, an address or an"),
         (["run", "synthetic:demo", "--weights", "ftp://x/y.pth"], 6, "got the scheme 'ftp'"),
         (["run", ".", "clips/*.mp4"], 3, "., clips/*.mp4: wanted videos or pictures, got none"),
         (["run", "synthetic:demo", "--record", "/proc/self/x"], 8, "/proc/self/x: wanted a dir"),
         (["run", "gopher://x"], 2, "wanted rtsp(s)://… or http(s)://…"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+    ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
 )
 def test_mistakes_are_told_without_loading_the_network(
     arguments: list[str], code: int, message: str, tmp_path: Path

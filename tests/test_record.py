@@ -33,6 +33,10 @@ def test_streams_have_their_own_files_and_safe_names(tmp_path: Path) -> None:
     assert len(lines(tmp_path / "a.jsonl")) == 2
 
 
+def test_a_directory_may_be_at_home() -> None:
+    assert RecordSettings(directory=Path("~/out")).directory == Path.home() / "out"
+
+
 def test_video_can_be_left_out_and_pictures_can_be_missing(tmp_path: Path) -> None:
     settings = RecordSettings(directory=tmp_path, video=False)
     stage, _, _ = record(tmp_path, [frame(0, 0)], settings)

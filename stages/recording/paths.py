@@ -1,6 +1,7 @@
 """Where the files of a recording lie, and what of an earlier one makes way for it."""
 
 import logging
+import os
 import re
 import tempfile
 from collections.abc import Sequence
@@ -39,7 +40,7 @@ class Paths:
         """
         earlier = self._earlier(also)
         for path in earlier:
-            if any(source.exists() and path.samefile(source) for source in sources):
+            if any(os.path.exists(source) and path.samefile(source) for source in sources):
                 raise refused(path, "the file that is being read")
             if not overwrite:
                 raise refused(path, "an earlier recording")

@@ -8,6 +8,7 @@ Whether a file is there is found out when its stream starts, so that one missing
 keep the others from running.
 """
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -77,7 +78,7 @@ def parse_sources(sources: Sequence[str]) -> list[SourceSpec]:
 
 def _split_name(source: str) -> tuple[str | None, str]:
     name, equals, address = source.partition("=")
-    if not equals or not NAME.fullmatch(name) or Path(source).exists():
+    if not equals or not NAME.fullmatch(name) or os.path.exists(source):
         return None, source  # the = belongs to a path or a query
     return name, address
 
@@ -122,18 +123,19 @@ def _expand(address: str) -> Iterator[SourceSpec]:
 
 
 def _expand_path(address: str) -> Iterator[SourceSpec]:
-    path = Path(address).expanduser()
-    if path.is_dir():
+    # os.path's: pathlib's raise for a folder that may not be entered, or an unknown user's home
+    path = Path(os.path.expanduser(address))
+    if os.path.isdir(path) and _is_open(path):
         files = [file for file in path.iterdir() if _is_picture(file) or _is_video(file)]
         name = path.resolve().name
-    elif has_magic(address) and not path.exists():
+    elif has_magic(address) and not os.path.exists(path):
         files = [Path(match) for match in glob(str(path), recursive=True)]
         name = path.parent.resolve().name
     else:
-        kind: Kind = "pictures" if _is_picture(path) else "file"
+        kind: Kind = "pictures" if _is_picture(path) or os.path.isdir(path) else "file"
         yield SourceSpec(_slug(path.stem), kind, str(path), (path,))
         return
-    files = sorted((file for file in files if file.is_file()), key=natural_order)
+    files = sorted((file for file in files if os.path.isfile(file)), key=natural_order)
     yield from _expand_files(files, address, _slug(name))
 
 
@@ -144,6 +146,15 @@ def _expand_files(files: list[Path], address: str, name: str) -> Iterator[Source
             yield SourceSpec(_slug(file.stem), "file", str(file), (file,))
     if pictures or not files:
         yield SourceSpec(name, "pictures", address, pictures)
+
+
+def _is_open(folder: Path) -> bool:
+    """If this user may list it; if not, that is the error of its stream."""
+    try:
+        next(folder.iterdir(), None)
+    except OSError:
+        return False
+    return True
 
 
 def _is_picture(path: Path) -> bool:

@@ -4,6 +4,7 @@ PyAV's exceptions hold the address, and with it a password: none of them leaves 
 """
 
 import errno
+import os
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -182,7 +183,7 @@ def _is_known_host(address: str) -> bool:
 
 def _what_it_is(address: str) -> str:
     path = Path(address.removeprefix("file:"))
-    if path.is_file() and path.stat().st_size == 0:
+    if os.path.isfile(path) and path.stat().st_size == 0:
         return "an empty file"
     return "bytes that are none, or cut off"
 

@@ -45,7 +45,8 @@ def pictures(
             image = Image.from_bgr(read_picture(path))
         except SourceError as error:
             failure = failure or error
-            LOGGER.warning("%s: left out: %s", spec.stream, error)
+            if len(spec.paths) > 1:  # alone, it is the error of the stream
+                LOGGER.warning("%s: left out: %s", spec.stream, error)
             timeline.lose("corrupt")
             lost_at_end += 1
             continue

@@ -2,6 +2,7 @@
 
 import difflib
 import hashlib
+import os
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -21,7 +22,7 @@ def check(weights: str) -> None:
         return
     if "://" in weights:
         cached(weights)
-    elif not Path(weights).exists():
+    elif not os.path.exists(weights):  # pathlib's raises where it may not look
         near = difflib.get_close_matches(weights, CATALOGUE)
         guess = f"Did you mean {' or '.join(near)}? " if near else ""
         raise WeightsError(
