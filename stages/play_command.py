@@ -28,6 +28,13 @@ def play(
     publish: Annotated[
         str | None, typer.Option(help="Endpoint to publish on.", metavar="ENDPOINT")
     ] = None,
+    keys: Annotated[
+        Path | None, typer.Option(help="The .key file of this publisher, as in run.")
+    ] = None,
+    allow: Annotated[
+        Path | None, typer.Option(help="A file or folder: the public keys of who may subscribe.")
+    ] = None,
+    insecure: Annotated[bool, typer.Option("--insecure", help="Let in who has no keys.")] = False,
     speed: Annotated[str | None, typer.Option(help="2: twice as fast; max.")] = None,
     step: Annotated[bool, typer.Option("--step", help="A frame for each press of Enter.")] = False,
     loop: Annotated[bool, typer.Option("--loop", help="Again and again.")] = False,
@@ -50,6 +57,9 @@ def play(
 
     overrides = {
         "publish.endpoint": publish,
+        "publish.keys": str(keys) if keys else None,
+        "publish.allowed": str(allow) if allow else None,
+        "publish.insecure": insecure or None,
         "replay.speed": speed,
         "replay.step": step or None,
         "replay.loop": loop or None,

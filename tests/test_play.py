@@ -23,8 +23,10 @@ from pipeline.frame import Frame
 from pipeline.wire import Message
 from stages.record import RecordSettings
 from tests import station
+from tests.locked import House
 from tests.program import PROGRAM, run, running, wait_for_line
 from tests.recorded import record
+from tests.show import free_port
 
 MS = Fraction(1, 1000)
 OURS = ("publisher", "pseq")
@@ -92,6 +94,20 @@ def test_a_subscriber_gets_exactly_what_was_recorded(tmp_path: Path) -> None:
     assert len({header["publisher"] for header in got}) == 1
     assert got[0]["publisher"] != "run-1"
     assert contents(got) == contents(lines_of(lines))
+
+
+def test_a_recording_is_published_behind_a_lock(tmp_path: Path) -> None:
+    lines = recorded(tmp_path, [seen(seq) for seq in range(5)])
+    house = House(tmp_path)
+    guest = house.guest("me")
+    endpoint = f"tcp://127.0.0.1:{free_port()}"
+    door = ("--keys", house.server_key.with_suffix(".key"), "--allow", house.allowed)
+    with (
+        running("play", lines, "--publish", endpoint, "--wait", *door, cwd=tmp_path),
+        house.subscriber(endpoint, guest) as subscriber,
+    ):
+        assert len(list(subscriber.messages())) == 5
+        assert subscriber.statuses()["gate"].security == "curve"
 
 
 def test_the_status_has_the_class_table_and_the_end(tmp_path: Path) -> None:

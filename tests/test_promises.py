@@ -22,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 OPTIONS = {
     "run": "config network weights device publish keys allow insecure record record-as "
     "max-frames metrics set",
-    "play": "video image publish speed step loop wait metrics config set",
+    "play": "video image publish keys allow insecure speed step loop wait metrics config set",
     "watch": "stream json save max-frames keys server-key",
     "view": "port host token token-file open keys server-key",
     "config": "config set",
