@@ -85,7 +85,7 @@ def by_path(pages: Mapping[str, WSGIApplication]) -> WSGIApplication:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             start("405 Method Not Allowed", [PLAIN, ("Allow", "GET, HEAD")])
             return [b"GET or HEAD\n"]
-        body = page(environ, start)
+        body = page({**environ, "REQUEST_METHOD": "GET"}, start)  # prometheus-client knows no HEAD
         return [] if environ["REQUEST_METHOD"] == "HEAD" else body
 
     return answer

@@ -112,8 +112,9 @@ def test_paths_and_methods() -> None:
         assert answer("/metrics").code == 200
         assert b'maskstream_restarts_total{stage="track"} 1.0' in answer("/metrics").body
         assert answer("/metrics?name[]=maskstream_restarts_total").code == 200
-        head = answer("/healthz", "HEAD")
-        assert (head.code, head.body) == (200, b"")
+        for path in ("/metrics", "/healthz"):
+            head = answer(path, "HEAD")
+            assert (head.code, head.body) == (200, b"")
         missing = answer("/secret")
         assert missing.code == 404
         assert b"/metrics, /healthz, /readyz" in missing.body
