@@ -1,6 +1,7 @@
 """Where the publisher binds, and where it refuses to."""
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,21 @@ def test_the_insecure_may_bind_anywhere() -> None:
     missing = PublishSettings(endpoint="tcp://192.0.2.1:5555", insecure=True)
     with pytest.raises(EndpointError, match="one that this machine does not have"):
         PublishStage(missing, demand=Demand())
+
+
+@pytest.mark.parametrize("place", ["tcp://0.0.0.0:*", "tcp://[::]:*", "tcp://localhost:*", "ipc"])
+def test_subscribers_are_counted_wherever_it_is_bound(tmp_path: Path, place: str) -> None:
+    endpoint = f"ipc://{tmp_path}/here" if place == "ipc" else place
+    settings = PublishSettings(endpoint=endpoint, insecure=True, status_interval_s=0.05)
+    with Station(settings, streams=("gate-2",)) as station:
+        near = station.endpoint.replace("0.0.0.0", "127.0.0.1").replace("[::]", "[::1]")
+        with Subscriber(near, kinds=("meta", "image"), timeout_s=20):
+            station.wait_for("image")
+            deadline = time.monotonic() + 10
+            while not (latest := station.stage.traffic().subscribers.get("latest")):
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
+            assert latest == 1
 
 
 def test_a_port_in_use_is_said_so() -> None:

@@ -83,9 +83,14 @@ class Connections:
             return descriptor in self._all
 
     def at(self, endpoint: str) -> int:
-        """How many there are at one endpoint of ours."""
+        """How many there are at one endpoint of ours.
+
+        Known by its port or path: one that is bound to all addresses is told of with the address
+        that was reached.
+        """
         with self._lock:
-            return sum(connection.endpoint == endpoint for connection in self._all.values())
+            places = [connection.endpoint.rpartition(":")[2] for connection in self._all.values()]
+        return places.count(endpoint.rpartition(":")[2])
 
     def fileno(self) -> int:
         """What to poll."""
