@@ -79,7 +79,7 @@ function together(t, second, samples, drops) {
 
 /** Counts by reason, summed. */
 function added(counts) {
-  const sums = {};
+  const sums = Object.create(null); // reasons are called as the publisher likes
   for (const one of counts) for (const [reason, n] of Object.entries(one)) sums[reason] = (sums[reason] ?? 0) + n;
   return sums;
 }

@@ -7,7 +7,7 @@
  * @param {Counts} second
  * @returns {Counts} */
 export function minus(first, second) {
-  const rest = Object.entries(first).map(([key, count]) => [key, count - (second[key] ?? 0)]);
+  const rest = Object.entries(first).map(([key, count]) => [key, count - of(second, key)]);
   return Object.fromEntries(rest.filter(([, count]) => Number(count) > 0));
 }
 
@@ -17,11 +17,18 @@ export function minus(first, second) {
  * @returns {Counts}
  */
 export function plus(first, second) {
-  const sums = Object.entries(second).map(([key, count]) => [key, count + (first[key] ?? 0)]);
+  const sums = Object.entries(second).map(([key, count]) => [key, count + of(first, key)]);
   return { ...first, ...Object.fromEntries(sums) };
 }
 
 /** @param {Counts} counts */
 export function total(counts) {
   return Object.values(counts).reduce((sum, count) => sum + count, 0);
+}
+
+/** Not what every object has by that name.
+ * @param {Counts} counts
+ * @param {string} key */
+function of(counts, key) {
+  return Object.hasOwn(counts, key) ? counts[key] : 0;
 }
