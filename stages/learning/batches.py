@@ -1,6 +1,9 @@
 """Batches with their targets, made ahead in worker processes."""
 
+import multiprocessing
+import os
 import signal
+import threading
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Protocol
@@ -133,3 +136,11 @@ def _be_modest(_: int) -> None:
     """One thread; and Ctrl-C, which reaches every process of a terminal, is for the first one."""
     cv2.setNumThreads(1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, name="maskstream-parent", daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for ever for somebody to take its batches."""
+    if (parent := multiprocessing.parent_process()) is not None:
+        parent.join()
+        os._exit(1)

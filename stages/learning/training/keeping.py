@@ -47,7 +47,7 @@ class Keeper:
         return True
 
     def _lost(self, path: Path, error: Exception) -> None:
-        reason = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
+        reason = _reason(error)
         if not self._goes_on:
             raise TrainingError(
                 where=str(path),
@@ -57,6 +57,16 @@ class Keeper:
             ) from error
         self.missed += 1
         log.warning("%s could not be written (%s); going on, %d missed", path, reason, self.missed)
+
+
+def _reason(error: BaseException) -> str:
+    """Why, in the system's words: torch hides these behind its own."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return " ".join(str(error).split())[:200]
 
 
 def _settle(path: Path) -> None:
