@@ -92,8 +92,8 @@ class CocoExport:
             while done < len(data):
                 done += os.pwrite(file, data[done:], self._end_bytes + done)
         except OSError:
-            os.ftruncate(file, self._end_bytes)
-            os.pwrite(file, b"]\n", self._end_bytes)
+            os.pwrite(file, b"]\n", self._end_bytes)  # first: cut off, there might be no room for it
+            os.ftruncate(file, self._end_bytes + len(b"]\n"))
             raise
         self._end_bytes += len(data) - len(b"]\n")
 
