@@ -194,6 +194,14 @@ def test_a_subscriber_that_never_comes_is_given_up_and_may_come_late() -> None:
             assert [f.seq for f in subscriber] == [10]
 
 
+def test_an_end_is_no_reason_to_wait_longer_for_who_never_came() -> None:
+    with Station(lossless(grace_s=2)) as station:
+        begun = time.monotonic()
+        time.sleep(1.5)
+        station.end()
+        assert 1.9 < time.monotonic() - begun < 3.4
+
+
 def test_a_killed_subscriber_is_given_up_after_the_time_of_grace(tmp_path: Path) -> None:
     settings = lossless(grace_s=1, window=10)
     with (

@@ -95,8 +95,11 @@ class Listener:
         return self.line.acknowledge(number)
 
     def end(self, now_ns: int) -> None:
-        """Everything was offered. From now on only progress counts as a reason to wait."""
-        self._ending, self._waited_since_ns = True, now_ns
+        """Everything was offered. From now on only progress counts as a reason to wait; who has
+        never come is waited for no longer than before."""
+        self._ending = True
+        if self.hello is not None:
+            self._waited_since_ns = now_ns
         self.line.end()
 
     def give_up_if_late(self, now_ns: int) -> bool:
