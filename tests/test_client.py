@@ -222,6 +222,8 @@ def test_a_bad_endpoint_is_said_so(endpoint: str) -> None:
 
 
 def test_wrong_arguments_are_said_so() -> None:
+    with pytest.raises(ValueError, match="streams must be a list of names, got 'gate-2'"):
+        Subscriber("tcp://127.0.0.1:5555", "gate-2")
     with pytest.raises(ValueError, match="kinds must be of meta, annotated, image, got"):
         Subscriber("tcp://127.0.0.1:9", kinds=("status",))  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="mode must be of latest, all, credit, lossless, got"):
