@@ -70,13 +70,15 @@ def segmented(settings: "ProgramSettings", console: Console) -> "Program":
 
 def drive(program: "Program", console: Console) -> int:
     """Run ``program`` to its end and show it; the exit code."""
-    from pipeline.summary import ProgressLine, print_summary  # noqa: PLC0415
 
     def stop(_number: int, _frame: FrameType | None) -> None:
         program.supervisor.stop()
 
     for asked in (signal.SIGINT, signal.SIGTERM):
         signal.signal(asked, stop)
+    # behind the handlers: before them, a wish to stop would be a traceback
+    from pipeline.summary import ProgressLine, print_summary  # noqa: PLC0415
+
     with ExitStack() as stack:
         console.print(program.introduction(), highlight=False, soft_wrap=True)
         if program.settings.metrics.port is not None:
@@ -89,9 +91,13 @@ def drive(program: "Program", console: Console) -> int:
 
 
 def log_to(console: Console) -> None:
-    """Log lines above the progress line on a terminal, and as plain lines elsewhere."""
+    """Log lines above the progress line on a terminal, and as plain lines elsewhere.
+
+    Of other packages only what is a warning.
+    """
     if console.is_terminal:
         handler = RichHandler(console=console, show_path=False, log_time_format="[%X]")
-        logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
+        logging.basicConfig(format="%(message)s", handlers=[handler])
     else:
-        logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("maskstream").setLevel(logging.INFO)

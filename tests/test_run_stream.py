@@ -44,6 +44,21 @@ def test_the_demo_runs_without_anything(tmp_path: Path) -> None:
         assert word in done.stderr
 
 
+def test_of_other_packages_only_warnings_are_shown() -> None:
+    code = (
+        "import logging; from rich.console import Console; from stages.driver import log_to;"
+        "log_to(Console(stderr=True)); other = logging.getLogger('torch.deep.inside');"
+        "other.info('chatter'); other.warning('smoke');"
+        "logging.getLogger('maskstream.x').info('us')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=PROGRAM.parent, capture_output=True, text=True, check=True
+    )
+    assert "chatter" not in done.stderr
+    assert "WARNING smoke" in done.stderr
+    assert "INFO us" in done.stderr
+
+
 def test_a_subscriber_in_another_process_gets_what_is_recorded(tmp_path: Path) -> None:
     endpoint = f"ipc://{tmp_path}/publish"
     video = write_video(tmp_path / "Clip One.mp4", frames=40, width=96, height=64, fps=25)
