@@ -10,8 +10,10 @@ import pytest
 from selenium.webdriver import Keys
 from selenium.webdriver.common.by import By
 
+from pipeline.viewer.server import MOST_TABS
 from tests.program import running, wait_for_line
 from tests.show import GATE, MARKUP, free_port, showing
+from tests.tabs import knock
 from tests.window import Seen, window
 
 HOLD_S = 1.5
@@ -77,6 +79,18 @@ def test_the_page_says_what_failed_and_recovers(seen: Seen, tmp_path: Path) -> N
             life.wait(lambda: not life.one("#notice").is_displayed(), "the page does not reconnect")
             before = life.canvas().get_attribute("data-frame")
             life.wait(lambda: life.canvas().get_attribute("data-frame") != before, "no picture")
+
+
+def test_one_tab_too_many_is_told_so(seen: Seen) -> None:
+    seen.page.get("about:blank")
+    port = int(seen.address.rpartition(":")[2].strip("/"))
+    with ExitStack() as stack:
+        for _ in range(MOST_TABS + 1):  # the page's own may not have gone yet
+            stack.enter_context(knock(port))
+        seen.page.get(seen.address)
+        seen.wait(lambda: "64 tabs are open already" in seen.one("#notice").text, "not told")
+    seen.wait(lambda: seen.all("canvas[data-frame]"), "it does not come in when there is room")
+    assert not seen.one("#notice").is_displayed()
 
 
 def test_a_wrong_token_is_refused_and_asked_for(seen: Seen, tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ const FIRST_WAIT_MS = 250;
 const LONGEST_WAIT_MS = 4000;
 const SILENCE_MS = 4000; // news come four times a second
 const WRONG_TOKEN = 4401;
+const TOO_MANY = 4429;
 
 export class Link {
-  state = new Signal({ is: "connecting", since: Date.now() });
+  state = new Signal({ is: "connecting", why: "", since: Date.now() });
   #socket = null;
   #wait = FIRST_WAIT_MS;
   #heard = 0;
@@ -25,7 +26,7 @@ export class Link {
     socket.binaryType = "arraybuffer";
     socket.onopen = () => socket.send(JSON.stringify({ type: "hello", token: this.token() }));
     socket.onmessage = ({ data }) => this.#take(data);
-    socket.onclose = ({ code }) => this.#lost(code);
+    socket.onclose = ({ code, reason }) => this.#lost(code, reason);
     this.#socket = socket;
     this.#heard = performance.now();
     const watch = setInterval(() => {
@@ -70,20 +71,22 @@ export class Link {
     this.#lost(0);
   }
 
-  async #lost(code) {
+  async #lost(code, reason = "") {
     this.#socket = null;
     if (code === WRONG_TOKEN) {
       this.#turn("refused");
       await this.ask();
     } else {
-      this.#turn("lost");
+      this.#turn("lost", code === TOO_MANY ? reason : "");
       await new Promise((resolve) => setTimeout(resolve, this.#wait));
       this.#wait = Math.min(this.#wait * 2, LONGEST_WAIT_MS);
     }
     this.open();
   }
 
-  #turn(is) {
-    if (this.state.value.is !== is) this.state.set({ is, since: Date.now() });
+  /** `why`: the server's words, when it has no room. */
+  #turn(is, why = "") {
+    const { value } = this.state;
+    if (value.is !== is || value.why !== why) this.state.set({ is, why, since: value.is === is ? value.since : Date.now() });
   }
 }

@@ -25,7 +25,8 @@ export class Notice {
   }
 
   #trouble() {
-    const { is, since } = this.link.state.value;
+    const { is, why, since } = this.link.state.value;
+    if (is === "lost" && why) return `The viewer has no room: ${why}. Trying again.`;
     if (is === "lost") return `No connection to the viewer since ${clock(since)} (${span(Date.now() - since)}). What you see is old. Trying again.`;
     if (is !== "open") return "";
     const { state, since: heard } = this.store.publisher;
