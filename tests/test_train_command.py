@@ -201,7 +201,10 @@ def test_a_corrupt_picture_in_the_middle_stops_or_is_counted(tmp_path: Path) -> 
     record = json.loads((tmp_path / "skips" / "card.json").read_text())["record"]
     assert record["skips"] >= 2
     assert "cannot be decoded" in record["spoilt"][0]
-    assert "times a picture could not be decoded" in (tmp_path / "skips" / "card.md").read_text()
+    assert (
+        "times a training picture could not be decoded"
+        in (tmp_path / "skips" / "card.md").read_text()
+    )
 
 
 def test_a_full_disk_stops_or_is_counted(tmp_path: Path) -> None:
@@ -250,6 +253,21 @@ def test_a_training_that_is_over_says_so_and_other_labels_are_another_training(
     write(tmp_path / "data", document)
     with pytest.raises(CheckpointMismatch, match="other labels: a file of them was changed"):
         trained(data, out, "learn.iterations=3")
+
+
+def test_a_corrupt_picture_to_measure_on_stops_or_is_left_out(tmp_path: Path) -> None:
+    data, held = labelled(tmp_path / "data"), labelled(tmp_path / "held")
+    spoilt = tmp_path / "held" / "4.png"
+    spoilt.write_bytes(spoilt.read_bytes()[:60])
+    given = ("learn.iterations=1", f"data.validation='{held}'")
+    with pytest.raises(SourceError, match=r"held/4\.png.*bytes that cannot be decoded"):
+        trained(data, tmp_path / "stops", *given)
+    trained(data, tmp_path / "skips", *given, "data.bad_pictures=skip")
+    card = json.loads((tmp_path / "skips" / "card.json").read_text())
+    assert card["final"]["pictures"] == 5
+    assert len(card["left_out"]) == 1
+    text = (tmp_path / "skips" / "card.md").read_text()
+    assert "1 validation pictures could not be decoded" in text
 
 
 def command(*arguments: str) -> None:

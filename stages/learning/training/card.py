@@ -37,6 +37,8 @@ class Card:
     facts: Mapping[str, str]
     """Iterations, minutes, seed, versions."""
     record: Record
+    left_out: Sequence[str]
+    """Validation pictures that were not measured on, a message each."""
     final: Mapping[str, Any] | None
     missed_files: int
 
@@ -89,8 +91,11 @@ class Card:
     def _trouble(self) -> list[str]:
         lines = []
         if self.record.skips:
-            lines.append(f"{self.record.skips} times a picture could not be decoded:")
+            lines.append(f"{self.record.skips} times a training picture could not be decoded:")
             lines += [f"- {message}" for message in self.record.spoilt[:20]]
+        if self.left_out:
+            lines.append(f"{len(self.left_out)} validation pictures could not be decoded:")
+            lines += [f"- {message}" for message in self.left_out[:20]]
         if self.missed_files:
             lines.append(f"{self.missed_files} files could not be written: the disk was full.")
         return [*lines, ""] if lines else []

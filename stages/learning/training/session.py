@@ -107,6 +107,7 @@ def _material(settings: TrainSettings, data: Prepared, start: Start, among: Rank
     order = PictureOrder(
         data.training, settings.seed, settings.data.empty_share, settings.data.balance
     )
+    skip = settings.data.bad_pictures == "skip"
     samples = LabelledPictures(
         data.training,
         start.network.spec,
@@ -114,11 +115,11 @@ def _material(settings: TrainSettings, data: Prepared, start: Start, among: Rank
         settings.augment,
         batch=settings.learn.batch,
         seed=settings.seed,
-        skip=settings.data.bad_pictures == "skip",
+        skip=skip,
         rank=among.rank,
         world=among.world,
     )
-    validation = Validation(data.validation, settings.seed) if data.validation else None
+    validation = Validation(data.validation, settings.seed, skip=skip) if data.validation else None
     held = f"{len(validation)} pictures to measure on" if validation else "nothing to measure on"
     lines = (*data.remarks, f"{len(order)} pictures an epoch, {held}")
     return Material(start, samples, len(order), validation, lines, data.digest)
@@ -215,6 +216,7 @@ def _finish(
         settings=settings.model_dump(mode="json"),
         facts=facts(),
         record=course.record,
+        left_out=list(validation.spoilt.values()) if (validation := material.validation) else [],
         final=final,
         missed_files=keeper.missed,
     )

@@ -1,6 +1,7 @@
 """How good the network is by now: AP on pictures that it does not learn from, and a sheet."""
 
 import copy
+import logging
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from ..coco import CocoPictures
 from ..evaluate import AP_THRESHOLDS, Example, evaluate
 from . import sheet
 from .parts import Trainable
+
+log = logging.getLogger("maskstream.learning")
 
 
 @dataclass(frozen=True)
@@ -56,16 +59,18 @@ class Measured:
 
 
 class Validation:
-    """Pictures to measure on. A picture that cannot be decoded is left out, and named.
+    """Pictures to measure on. ``skip``: one that cannot be decoded is left out, and named.
 
     The order is mixed once, by the seed, so that the first few are a fair sample.
     """
 
-    def __init__(self, sets: Sequence[CocoPictures], seed: int) -> None:
+    def __init__(self, sets: Sequence[CocoPictures], seed: int, *, skip: bool) -> None:
         places = [(one, index) for one in sets for index in range(len(one))]
         order = np.random.default_rng(seed).permutation(len(places))
         self._places = [places[number] for number in order]
-        self.spoilt: list[str] = []
+        self._skip = skip
+        self.spoilt: dict[int, str] = {}
+        """What was left out so far: the message of each, by its place in the order."""
 
     def __len__(self) -> int:
         return len(self._places)
@@ -79,21 +84,28 @@ class Validation:
         most: int,
         device: torch.device,
     ) -> tuple[Measured, Segmenter]:
-        """AP of ``weights`` on the first ``most`` pictures, and what segments with them."""
+        """AP of ``weights`` on the first ``most`` pictures, and what segments with them.
+
+        :raises SourceError: a picture that cannot be decoded, unless such are left out.
+        """
         copied = copy.deepcopy(network)
         copied.load_state_dict(weights)
         segmenter = make_segmenter(copied, AP_THRESHOLDS, device=device)
         scores = evaluate(segmenter, self._examples(most), device)
         figures = {score.name: score.figures() for score in scores}
-        return Measured(iteration, min(most, len(self)), figures), segmenter
+        left_out = sum(place < most for place in self.spoilt)
+        return Measured(iteration, min(most, len(self)) - left_out, figures), segmenter
 
     def _examples(self, most: int) -> Iterator[Example]:
-        for pictures, index in self._places[:most]:
+        for place, (pictures, index) in enumerate(self._places[:most]):
             try:
                 yield Example(pictures.picture(index), pictures.annotations(index))
             except SourceError as error:
-                if str(error) not in self.spoilt:
-                    self.spoilt.append(str(error))
+                if not self._skip:
+                    raise
+                if place not in self.spoilt:
+                    log.warning("skipped: %s", error)
+                    self.spoilt[place] = str(error)
 
     def draw(self, segmenter: Segmenter, path: Path, count: int, device: torch.device) -> None:
         """Write a sheet of the first pictures.
