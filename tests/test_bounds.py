@@ -1,5 +1,6 @@
 """What comes in over the sockets of a publisher is bounded, and whoever goes beyond is cut."""
 
+import resource
 import select
 import socket
 import struct
@@ -128,6 +129,28 @@ def test_a_descriptor_that_is_another_file_by_now_is_let_alone() -> None:
         assert len(connections) == 0
         assert not is_cut(peer)
         assert file.read() == b""
+
+
+def test_nobody_is_forgotten_while_no_file_can_be_opened() -> None:
+    connections = Connections()
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        at = f"tcp://127.0.0.1:{listening.getsockname()[1]}"
+        with accepted(listening) as (peer, ours):
+            connections.came(ours.fileno(), at, 0, Measure(rate=0))
+            peer.sendall(bytes(200_000))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (3, limits[1]))
+            try:
+                connections.look(0)
+                connections.heed(0)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+            assert len(connections) == 1
+            while len(connections):
+                ours.recv(1 << 20)
+                connections.look(0)
+            assert connections.cut == 1
+    connections.close()
 
 
 @contextmanager

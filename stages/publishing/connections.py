@@ -4,6 +4,7 @@ libzmq bounds the size of a message and nothing else: not how many connections t
 many subscriptions or bytes come over one. Whoever goes beyond what a subscriber can need is cut.
 """
 
+import errno
 import os
 import resource
 import select
@@ -104,7 +105,7 @@ class Connections:
         """A connection was accepted. It is cut at once when there are too many."""
         with self._lock:
             self._all[descriptor] = Connection(endpoint, now_ns, measure)
-            with _shared(descriptor, endpoint) as sock:
+            with suppress(OSError), _shared(descriptor, endpoint) as sock:
                 out_until_ns = self._out_until_ns.get(_peer(sock), 0)
                 if now_ns < out_until_ns or len(self._all) > self._most:
                     self._cut(descriptor)
@@ -158,7 +159,7 @@ class Connections:
     def _look_at(self, descriptor: int, connection: Connection, now_ns: int) -> int:
         """What he sent since the last time, bytes."""
         measure, before = connection.measure, connection.received
-        with _shared(descriptor, connection.endpoint) as sock:
+        with suppress(OSError), _shared(descriptor, connection.endpoint) as sock:
             if sock is None:
                 self._forget(descriptor)
                 return 0
@@ -187,11 +188,12 @@ class Connections:
 
         ``culprit_at_ns``: when the peer was found to have asked for too much.
         """
-        connection = self._forget(descriptor)
+        connection = self._all.get(descriptor)
         if connection is None:
             return
-        self.cut += 1
-        with _shared(descriptor, connection.endpoint) as sock:
+        with suppress(OSError), _shared(descriptor, connection.endpoint) as sock:
+            self._forget(descriptor)
+            self.cut += 1
             if sock is not None:
                 if culprit_at_ns is not None and (peer := _peer(sock)):
                     self._out_until_ns[peer] = culprit_at_ns + PENALTY_S * 1e9
@@ -203,10 +205,15 @@ class Connections:
 
 @contextmanager
 def _shared(descriptor: int, endpoint: str) -> Iterator[socket.socket | None]:
-    """The connection behind a file descriptor of libzmq; None when it is another file's by now."""
+    """The connection behind a file descriptor of libzmq; None when it is another file's by now.
+
+    :raises OSError: when no descriptor is left to look at it by, so that nobody can tell.
+    """
     try:
         own = os.dup(descriptor)
-    except OSError:
+    except OSError as error:
+        if error.errno != errno.EBADF:
+            raise
         yield None
         return
     try:
