@@ -134,7 +134,7 @@ class Trainer:
             where=f"iteration {self.iteration + 1}",
             wanted=f"{what} that is a number",
             got=f"{got} for {names or 'pictures without names'}",
-            remedy="Look at these pictures, or lower learn.rate. The last saved state is still there.",
+            remedy="Look at these pictures, or lower learn.rate. The last saved state stays.",
         )
 
     def _follow(self) -> None:
