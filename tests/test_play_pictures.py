@@ -4,11 +4,14 @@ import signal
 import subprocess
 import sys
 import threading
+from contextlib import closing
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 
 from pipeline.client import Subscriber
@@ -19,6 +22,7 @@ from pipeline.frame import Frame, Image
 from pipeline.picture import to_bgr
 from stages.playback import Tape, open_reel
 from stages.replay import Replay, ReplaySettings
+from stages.replaying.pictures import Video
 from tests import station
 from tests.media import write_video
 from tests.program import run, running
@@ -180,6 +184,34 @@ def test_a_video_of_something_else_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedMedia, match=r"gate.mp4"):
         open_reel(Tape(lines))
     assert open_reel(Tape(lines, "none")).shown is None
+
+
+def test_damaged_pictures_are_left_out_and_the_others_stay_in_step(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "gate.mp4"
+    with av.open(path, "w") as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "10", "bf": "0"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for n in range(30):
+            bgr = np.full((48, 64, 3), 8 * n, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(bgr, format="bgr24")))
+        container.mux(stream.encode())
+    with av.open(path) as container:
+        packets = [(p.pos, p.size) for p in container.demux(video=0) if p.size]
+    content = bytearray(path.read_bytes())
+    at, size = packets[13]
+    assert at is not None
+    content[at + 4 : at + size] = b"\xff" * (size - 4)
+    path.write_bytes(content)
+    with closing(Video(path)) as video:
+        pictures = [video.at(index) for index in range(len(video))]
+    brightness = [picture and round(to_bgr(picture).mean() / 8) for picture in pictures]
+    assert brightness == [*range(13), *[None] * 7, *range(20, 30)]
+    assert [record.getMessage().partition(": ")[2] for record in caplog.records] == [
+        "picture 14 left out: Invalid data found when processing input",
+        "7 times a picture was left out",
+    ]
 
 
 def test_a_subscriber_sees_them(tmp_path: Path) -> None:

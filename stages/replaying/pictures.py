@@ -36,6 +36,7 @@ class Video:
         source = self._stack.enter_context(opened(opening))
         self._container, self._stream = source.container, source.stream
         self._unpack = Unpacker()
+        self._missed = 0
         try:
             self._pts = self._times()
         except BaseException:
@@ -63,12 +64,17 @@ class Video:
                     return self._unpack(frame, self._stream.sample_aspect_ratio)
         except av.FFmpegError as error:
             self._next = None
-            log.warning("%s: picture %d left out: %s", self.path, index + 1, error.strerror)
+            self._missed += 1
+            if self._missed == 1:  # as many may follow as lie before the next key frame
+                log.warning("%s: picture %d left out: %s", self.path, index + 1, error.strerror)
         return None
 
     def close(self) -> None:
         """Close the file. Closing again does nothing."""
         self._stack.close()
+        if self._missed > 1:
+            log.warning("%s: %d times a picture was left out", self.path, self._missed)
+        self._missed = 0
 
     def _times(self) -> list[int]:
         packets = [
