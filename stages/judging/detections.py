@@ -8,6 +8,7 @@ import lzma
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,9 @@ from pipeline.errors import SourceError
 from pipeline.frame import Instances
 from pipeline.masks import RLE, Masks, decode
 
-from .mots import refused, unreadable
+from .mots import LARGEST_SIDE_PX, refused, unreadable
+
+Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE_PX)]
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +47,7 @@ class _Record(BaseModel):
     seq: str
     frame: int = Field(ge=0)
     time_s: float = Field(allow_inf_nan=False)
-    size: tuple[int, int]
+    size: tuple[Side, Side]
     dets: list[_Detection]
 
 
@@ -85,11 +88,15 @@ def read_detections(files: Sequence[Path]) -> Iterator[Detected]:
 
 
 def _records(path: Path) -> Iterator[tuple[int, _Record]]:
+    for number, line in enumerate(_lines(path), start=1):
+        if line.strip():
+            yield number, _record(path, number, line)
+
+
+def _lines(path: Path) -> Iterator[bytes]:
     try:
         with (lzma.open if path.suffix == ".xz" else open)(path, "rb") as lines:
-            for number, line in enumerate(lines, start=1):
-                if line.strip():
-                    yield number, _record(path, number, line)
+            yield from lines
     except OSError as error:
         raise unreadable(path, error) from error
     except (EOFError, lzma.LZMAError) as error:

@@ -17,6 +17,8 @@ INSTANCES_A_CLASS = 1000
 IGNORED = 10
 KITTI_CLASSES = {1: "car", 2: "pedestrian"}
 MOST_DIGITS = 9
+LARGEST_SIDE_PX = 2**15
+"""pycocotools counts the pixels of a mask in 32 bits."""
 FIELDS = ("frame", "id", "class", "height", "width")
 
 
@@ -137,6 +139,9 @@ def _parsed(path: Path, number: int, line: bytes) -> Line:
             raise refused(path, number, wanted, repr(part[:40].decode(errors="replace")))
         values.append(int(part))
     frame, identity, category, height, width = values
+    if not (0 < height <= LARGEST_SIDE_PX and 0 < width <= LARGEST_SIDE_PX):
+        wanted = f"a height and a width of 1 to {LARGEST_SIDE_PX} px"
+        raise refused(path, number, wanted, f"{height} and {width}")
     if not _fills(parts[5], height * width):
         raise refused(path, number, f"runs that fill {height}x{width} px", "others")
     return Line(frame, Seen(identity, category, RLE(size=[height, width], counts=parts[5])))
