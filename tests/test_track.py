@@ -127,6 +127,16 @@ def test_memory_is_bounded_whatever_the_detector_does() -> None:
         assert len(set(ids(found)) - {-1}) == sum(track > 0 for track in ids(found))
 
 
+def test_who_is_seen_keeps_his_track_and_no_more_are_begun_than_there_is_room_for() -> None:
+    tracker = MaskTracker(TrackConfig(max_tracks=2))
+    three: list[Thing] = [(20, 50, 0.9), (70, 50, 0.8), (120, 50, 0.7)]
+    assert ids(tracker.update(seen(three), 0.0)) == [1, 2, -1]
+    assert ids(tracker.update(seen(three), 0.1)) == [1, 2, -1]
+    assert not tracker.ended
+    assert ids(tracker.update(seen(three[1:]), 0.2)) == [2, 3]
+    assert tracker.ended == (1,)
+
+
 def test_every_id_that_was_given_ends_once() -> None:
     tracker = MaskTracker()
     rng = np.random.default_rng(1)

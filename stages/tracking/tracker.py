@@ -51,7 +51,8 @@ class TrackConfig(Settings):
     fade_s: float = Field(default=5.0, gt=0.0)
     """Time in which the speed of an unseen thing falls to a third, s."""
     max_tracks: int = Field(default=400, ge=1)
-    """Most tracks remembered at once; those unseen for longest end first."""
+    """Most tracks remembered at once; of the unseen, tentative ones end first, then
+    those unseen for longest; what finds no room stays untracked."""
 
 
 @dataclass
@@ -111,8 +112,7 @@ class MaskTracker:
         pairs = self._associate(instances)
         owners = self._see(instances, pairs)
         self._end(not t.confirmed and t.unseen_s > self._config.tentative_s for t in self._tracks)
-        owners |= self._start(instances, [i for i in range(len(instances)) if i not in owners])
-        self._forget_too_many()
+        owners |= self._start(instances, owners)
         return _labelled(instances, owners)
 
     def _advance(self, time_s: float) -> None:
@@ -159,10 +159,13 @@ class MaskTracker:
             self._tracks[t].see(crop, score, self._config.confirm_score)
         return {i: self._tracks[t] for t, i in pairs}
 
-    def _start(self, instances: Instances, unmatched: Iterable[int]) -> dict[int, _Track]:
-        """Begin tracks; give the track of each instance that begins one."""
+    def _start(self, instances: Instances, owners: dict[int, _Track]) -> dict[int, _Track]:
+        """Begin tracks of what nobody owns; give the track of each instance that begins one."""
         scores, crops, config = instances.scores, instances.masks.crops, self._config
-        new = [i for i in unmatched if scores[i] >= config.start_score and crops[i].size]
+        sure = np.flatnonzero(scores >= config.start_score).tolist()
+        new = [i for i in sure if i not in owners and crops[i].size]
+        self._make_room(len(new), {track.id for track in owners.values()})
+        new = new[: max(config.max_tracks - len(self._tracks), 0)]
         begun = {}
         for i in new:
             self._last_id += 1
@@ -183,13 +186,15 @@ class MaskTracker:
         self._tracks = [self._tracks[t] for t in kept]
         self._motion = self._motion.select(kept)
 
-    def _forget_too_many(self) -> None:
-        too_many = len(self._tracks) - self._config.max_tracks
+    def _make_room(self, count: int, seen: set[int]) -> None:
+        """End tracks for ``count`` new ones, but none that was ``seen`` just now."""
+        too_many = len(self._tracks) + count - self._config.max_tracks
         if too_many <= 0:
             return
-        by_absence = sorted(self._tracks, key=lambda t: (t.confirmed, -t.unseen_s))
-        gone = {t.id for t in by_absence[:too_many]}
-        self._end(t.id in gone for t in self._tracks)
+        absent = [track for track in self._tracks if track.id not in seen]
+        absent.sort(key=lambda track: (track.confirmed, -track.unseen_s))
+        gone = {track.id for track in absent[:too_many]}
+        self._end(track.id in gone for track in self._tracks)
 
 
 def _labelled(instances: Instances, owners: dict[int, _Track]) -> Instances:
