@@ -15,7 +15,7 @@ from rich.console import Console
 
 from pipeline.config import load
 from pipeline.config_page import INTRODUCTION, page
-from pipeline.errors import CheckpointMismatch, ConfigError, SourceError
+from pipeline.errors import CheckpointMismatch, ConfigError, SourceError, TrainingError
 from stages.learning.evaluate import open_segmenter
 from stages.learning.training.command import train_app
 from stages.learning.training.course import BEST, LAST, STATE
@@ -99,6 +99,8 @@ def test_a_stopped_training_says_so_and_other_settings_are_refused(tmp_path: Pat
     data, out = labelled(tmp_path / "data"), tmp_path / "out"
     with running(*command_line(data, out, 2000), cwd=tmp_path) as process:
         wait_for_line(process, "iteration 2 ")
+        with pytest.raises(TrainingError, match="got another training under way in it"):
+            trained(data, out, "learn.iterations=2000")
         process.send_signal(signal.SIGINT)
         assert "the same command goes on" in wait_for_line(process, "stopped at")
         assert process.wait() == 0

@@ -1,10 +1,11 @@
 """Files of a training: written whole or not at all, and what happens when there is no room."""
 
+import fcntl
 import logging
 import os
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +90,32 @@ def check_folder(folder: Path) -> None:
             wanted="a folder that can be written to",
             got=error.strerror or type(error).__name__,
             remedy="Choose another with --out DIR.",
+        ) from error
+
+
+@contextmanager
+def claimed(folder: Path) -> Iterator[None]:
+    """Nobody else trains in this folder meanwhile: two would write the same files.
+
+    :raises TrainingError: when somebody does.
+    """
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        _claim(place, folder)
+        yield
+    finally:
+        os.close(place)
+
+
+def _claim(place: int, folder: Path) -> None:
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)  # which ends with the process
+    except BlockingIOError as error:
+        raise TrainingError(
+            where=str(folder),
+            wanted="a folder for this training alone",
+            got="another training under way in it",
+            remedy="Wait for its end, or choose another with --out DIR.",
         ) from error
 
 

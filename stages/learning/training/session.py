@@ -4,7 +4,7 @@ import logging
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,7 @@ from ..order import PictureOrder
 from ..pictures import LabelledPictures
 from .card import Card
 from .course import BEST, LAST, STATE, Course, tell_skipped
-from .keeping import Keeper, check_folder
+from .keeping import Keeper, check_folder, claimed
 from .loop import stopping, train
 from .ranks import Ranks, ranks
 from .resuming import Prints, fingerprint, resume
@@ -60,7 +60,7 @@ def train_network(settings: TrainSettings, console: Console) -> Path:
     """
     check_folder(settings.save.folder)
     device = prepare_machine(settings)
-    with ranks(device) as among:
+    with ranks(device) as among, claimed(settings.save.folder) if among.leads else nullcontext():
         own = device if device.type == "cpu" else torch.device("cuda", among.local)
         data = _prepare(settings)
         start = _begin(settings, data, among, console)
