@@ -5,8 +5,8 @@
 A publisher sends 30 records and pictures a second to 9 good subscribers in another process, 5 of
 mode credit and 4 of mode all: first alone, then beside one that never reads, one that is stopped
 (SIGSTOP), and 50 that connect and leave at random, with and without a word, on the sockets of
-records and delivery. Prints JSON lines: records that were published and that the worst of the good
-ones got, records lost, ages in ms, and what the publisher's process holds before and after.
+records, pictures and delivery. Prints JSON lines: records that were published and that the worst of
+the good ones got, records lost, ages in ms, what the publisher's process holds before and after.
 """
 
 import argparse
@@ -38,7 +38,7 @@ SETTLE_S = 8.0
 GOOD = """
 import json, sys, threading, time
 from pipeline.client import Subscriber
-endpoint, seconds = sys.argv[1], float(sys.argv[3])
+endpoint, seconds = sys.argv[1], float(sys.argv[4])
 good = [Subscriber(endpoint, mode="credit", credit=8) for _ in range(5)]
 good += [Subscriber(endpoint, mode="all", waiting=10_000) for _ in range(4)]
 begun, ages_ms = time.monotonic(), []
@@ -64,18 +64,18 @@ print(json.dumps({"published": max(c.captured for c in counts),
 HELLO = """
 import json, random, sys, time, zmq
 context = zmq.Context()
-records, delivery = sys.argv[1:3]
+records, pictures, delivery = sys.argv[1:4]
 hello = json.dumps({"v": 1, "kind": "hello", "mode": "credit", "streams": None, "credit": 64,
                     "kinds": ["meta", "image"]})
-def open_one(kind, hwm):
-    sock = context.socket(kind)
+def open_one(at, hwm):
+    sock = context.socket(zmq.DEALER if at == delivery else zmq.SUB)
     sock.rcvhwm = hwm
-    sock.connect(delivery if kind == zmq.DEALER else records)
-    sock.send_string(hello) if kind == zmq.DEALER else sock.subscribe("v1/")
+    sock.connect(at)
+    sock.send_string(hello) if at == delivery else sock.subscribe("v1/")
     return sock
 """
 STUCK = f"""{HELLO}
-asking, listening = open_one(zmq.DEALER, 1), open_one(zmq.SUB, 1)
+asking, listening, looking = (open_one(at, 1) for at in (delivery, records, pictures))
 while True:
     time.sleep(1)
     asking.send(b'{{"v":1,"kind":"ping"}}')
@@ -86,7 +86,7 @@ while True:
     place = random.randrange(50)
     sock = here[place]
     if sock is None:
-        here[place] = open_one(random.choice((zmq.DEALER, zmq.SUB)), 1000)
+        here[place] = open_one(random.choice((records, pictures, delivery)), 1000)
     else:
         if sock.type == zmq.DEALER and random.random() < 0.5:
             sock.send(b'{{"v":1,"kind":"bye"}}')
@@ -122,8 +122,8 @@ def tell(name: str, stage: PublishStage, seconds: float, bad: list[str]) -> None
 
 @contextmanager
 def another(program: str, stage: PublishStage, seconds: float) -> Iterator["subprocess.Popen[str]"]:
-    arguments = [stage.endpoint, stage.delivery_endpoint, str(seconds)]
-    command = [sys.executable, "-c", program, *arguments]
+    endpoints = [stage.endpoint, stage.pictures_endpoint, stage.delivery_endpoint]
+    command = [sys.executable, "-c", program, *endpoints, str(seconds)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             yield process
