@@ -92,7 +92,8 @@ class CocoExport:
             while done < len(data):
                 done += os.pwrite(file, data[done:], self._end_bytes + done)
         except OSError:
-            os.pwrite(file, b"]\n", self._end_bytes)  # first: cut off, there might be no room for it
+            # Before the rest is cut off: afterwards there might be no room for it.
+            os.pwrite(file, b"]\n", self._end_bytes)
             os.ftruncate(file, self._end_bytes + len(b"]\n"))
             raise
         self._end_bytes += len(data) - len(b"]\n")
