@@ -15,6 +15,7 @@ import pytest
 from pipeline.client import KindStatistics, Subscriber
 from pipeline.errors import EndpointError
 from pipeline.wire import FrameKind, Message, encode
+from pipeline.wire.status import MOST_STREAMS
 from stages.publish import PublishSettings
 from tests.station import ANY_PORT, MODEL, Puppet, Station, frame
 
@@ -203,6 +204,20 @@ def test_rubbish_from_a_publisher_is_counted_and_passed_over(
         assert [f.seq for f in subscriber] == [1]
         assert subscriber.statistics().rejected == 7
     assert len(caplog.records) == 1
+
+
+def test_books_are_not_kept_of_streams_without_end(puppet: Puppet) -> None:
+    _, header = encode(frame(1), publisher="first", pseq=0, kind="meta")
+    with Subscriber(puppet.endpoint, timeout_s=10) as subscriber:
+        puppet.wait("meta")
+        for i in range(MOST_STREAMS + 3):
+            name = f"cam-{i}".encode()
+            puppet.send("meta", [b"v1/%s/meta/" % name, header.replace(b"gate-2", name)])
+            while i % 500 == 0 and (f"cam-{i}", "meta") not in subscriber.statistics().kinds:
+                time.sleep(0.01)
+        while subscriber.statistics().rejected < 3:
+            time.sleep(0.01)
+        assert len(subscriber.statistics().kinds) == MOST_STREAMS
 
 
 def test_silence_is_an_error_when_a_limit_is_set() -> None:

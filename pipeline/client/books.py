@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ..frame import Model
 from ..wire import Envelope, FrameKind, Status
+from ..wire.fields import refused
+from ..wire.status import MOST_STREAMS
 from .accounts import Account, KindStatistics
 
 GRACE_NS = 1_000_000_000
@@ -43,22 +45,28 @@ class Books:
         self._accounts: dict[tuple[str, str], Account] = {}
         self._statuses: dict[str, Status] = {}
         self._over_ns: dict[str, int] = {}
+        self._met: set[str] = set()
         self._publisher = ""
         self._restarts = self._rejected = 0
 
     def enter(self, envelope: Envelope, passed_over: int = 0) -> None:
         """A frame's message came, and the publisher says how many he passed over before it.
 
-        :raises WireError: when its counters are missing.
+        :raises WireError: when its counters are missing, or it is of one stream too many.
         """
         with self._lock:
+            self._meet(envelope.stream)
             if envelope.kind == "meta":
                 self._note_publisher(envelope.publisher)
             self._account(envelope.stream, envelope.kind).enter(envelope, passed_over)
 
     def note(self, status: Status, publisher: str, now_ns: int) -> None:
-        """A status came."""
+        """A status came.
+
+        :raises WireError: when it is of one stream too many.
+        """
         with self._lock:
+            self._meet(status.stream)
             self._note_publisher(publisher)
             self._statuses[status.stream] = status
             if status.state in OVER:
@@ -153,6 +161,12 @@ class Books:
         if account is None or account.publisher != self._publisher:
             return messages == 0
         return account.next_pseq >= messages
+
+    def _meet(self, stream: str) -> None:
+        """Keep books of so many streams, and not of what a stranger invents without end."""
+        if stream not in self._met and len(self._met) >= MOST_STREAMS:
+            raise refused("header.stream", f"one of up to {MOST_STREAMS} streams", "another")
+        self._met.add(stream)
 
     def _note_publisher(self, publisher: str) -> None:
         if self._publisher and publisher != self._publisher:

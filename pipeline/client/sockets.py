@@ -11,6 +11,7 @@ from ..errors import AccessError, EndpointError
 from ..keys import Keys, lock_client, read_keys, read_public
 from ..wire import PICTURES, WELCOME, FrameKind, topic
 from ..wire.endpoints import Endpoint, parse_endpoint
+from ..wire.status import MOST_STREAMS
 from .handshake import Handshakes
 
 RECEIVE_HWM = 1_000
@@ -143,7 +144,7 @@ class Sockets:
 
     def _subscribe_pictures(self, stream: str) -> None:
         """Kind by kind: a publisher encodes what is subscribed to, and nothing else."""
-        if stream not in self._pictures_of:
+        if stream not in self._pictures_of and len(self._pictures_of) < MOST_STREAMS:
             self._pictures_of.add(stream)
             for kind in self._kinds:
                 self._pictures.subscribe(topic(stream, kind))

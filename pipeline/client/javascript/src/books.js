@@ -1,6 +1,8 @@
 /** All that a subscriber knows of a publisher: accounts, statuses, and whether it has ended. */
 
 import { Account } from "./accounts.js";
+import { refused } from "./fields.js";
+import { MOST_STREAMS } from "./status.js";
 
 /** @import {KindStatistics} from "./accounts.js" */
 /** @import {Envelope} from "./decoding.js" */
@@ -25,6 +27,8 @@ export class Books {
   #statuses = new Map();
   /** @type {Map<string, number>} */
   #overMs = new Map();
+  /** @type {Set<string>} */
+  #met = new Set();
   #publisher = "";
   #restarts = 0;
   #rejected = 0;
@@ -46,9 +50,11 @@ export class Books {
    * @param {Envelope} envelope
    * @param {FrameKind} kind
    * @param {number} passedOver
-   * @throws {import("./errors.js").WireError} when its counters are missing
+   * @throws {import("./errors.js").WireError} when its counters are missing, or it is of one stream
+   *   too many
    */
   enter(envelope, kind, passedOver = 0) {
+    this.#meet(envelope.stream);
     if (kind === "meta") this.#notePublisher(envelope.publisher);
     this.#account(envelope.stream, kind).enter(envelope, passedOver);
   }
@@ -58,8 +64,10 @@ export class Books {
    * @param {Status} status
    * @param {string} publisher
    * @param {number} nowMs
+   * @throws {import("./errors.js").WireError} when it is of one stream too many
    */
   note(status, publisher, nowMs) {
+    this.#meet(status.stream);
     this.#notePublisher(publisher);
     this.#statuses.set(status.stream, status);
     if (!OVER.includes(status.state)) this.#overMs.delete(status.stream);
@@ -181,6 +189,14 @@ export class Books {
    */
   #messages(stream, kind) {
     return this.#statuses.get(stream)?.messages[kind] ?? 0;
+  }
+
+  /** Keep books of so many streams, and not of what a stranger invents without end.
+   * @param {string} stream */
+  #meet(stream) {
+    if (!this.#met.has(stream) && this.#met.size >= MOST_STREAMS)
+      throw refused("header.stream", `one of up to ${MOST_STREAMS} streams`, "another");
+    this.#met.add(stream);
   }
 
   /** @param {string} publisher */

@@ -6,6 +6,7 @@ import { Dealer, Subscriber as Sub } from "zeromq";
 import { addressOf, isIpv6, parseEndpoint, seenThrough } from "./endpoints.js";
 import { EndpointError } from "./errors.js";
 import { watchHandshakes } from "./handshakes.js";
+import { MOST_STREAMS } from "./status.js";
 import { PICTURES, WELCOME, topic } from "./topics.js";
 
 /** @import {Endpoint} from "./endpoints.js" */
@@ -99,7 +100,7 @@ export class Sockets {
   /** Kind by kind: a publisher encodes what is subscribed to, and nothing else.
    * @param {string} stream */
   #subscribePictures(stream) {
-    if (this.#picturesOf.has(stream)) return;
+    if (this.#picturesOf.has(stream) || this.#picturesOf.size >= MOST_STREAMS) return;
     this.#picturesOf.add(stream);
     for (const kind of this.#kinds) this.pictures.subscribe(topic(stream, kind));
   }

@@ -4,7 +4,7 @@ import { Fields } from "./fields.js";
 import { checkStream } from "./topics.js";
 
 export const MOST_CLASSES = 65_536;
-const MOST_STREAMS = 4_096;
+export const MOST_STREAMS = 4_096;
 const MOST_LISTENERS = 100;
 
 /** @typedef {{name: string, weights: string, classes: string[]}} Model */

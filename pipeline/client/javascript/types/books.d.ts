@@ -21,7 +21,8 @@ export declare class Books {
      * @param {Envelope} envelope
      * @param {FrameKind} kind
      * @param {number} passedOver
-     * @throws {import("./errors.js").WireError} when its counters are missing
+     * @throws {import("./errors.js").WireError} when its counters are missing, or it is of one stream
+     *   too many
      */
     enter(envelope: Envelope, kind: FrameKind, passedOver?: number): void;
     /**
@@ -29,6 +30,7 @@ export declare class Books {
      * @param {Status} status
      * @param {string} publisher
      * @param {number} nowMs
+     * @throws {import("./errors.js").WireError} when it is of one stream too many
      */
     note(status: Status, publisher: string, nowMs: number): void;
     /**

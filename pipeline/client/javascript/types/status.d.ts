@@ -1,6 +1,7 @@
 /** What a publisher says of itself: a status each second, a welcome to each connection. */
 import { Fields } from "./fields.js";
 export declare const MOST_CLASSES = 65536;
+export declare const MOST_STREAMS = 4096;
 export type Model = {
     name: string;
     weights: string;
