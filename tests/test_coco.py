@@ -104,6 +104,10 @@ def test_a_picture_without_annotations_is_an_empty_sample(folder: Path) -> None:
         ("{", "Expecting property name"),
         ({"images": []}, "2 mistakes, first annotations: Field required"),
         (
+            {**content(), "annotations": [{"image_id": 7, "category_id": 5, "bbox": [1, 2, 3, 4]}]},
+            "boxes alone teach no masks",
+        ),
+        (
             {**content(), "images": [{"id": 1, "file_name": "a", "width": 0, "height": 5}]},
             "0.width",
         ),

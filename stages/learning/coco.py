@@ -25,6 +25,9 @@ from .segmentation import decode_segmentation
 
 Choice = Literal["all", "with", "without"]
 
+REMEDY = "Correct the file or give another."
+OUTLINES = "Outline the things in your labelling program: boxes alone teach no masks."
+
 
 class ImageRecord(BaseModel):
     """One picture: ``file_name`` is relative to the picture folder, sizes in px."""
@@ -205,9 +208,11 @@ def read_instances(path: Path) -> InstanceFile:
             remedy="Give the path of the annotation file.",
         ) from error
     except ValidationError as error:
-        first = error.errors()[0]
+        first, *_ = mistakes = error.errors()
         got = f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
-        raise _not_coco(path, f"{error.error_count()} mistakes, first {got}") from error
+        boxes = any(one["type"] == "missing" and "segmentation" in one["loc"] for one in mistakes)
+        remedy = OUTLINES if boxes else REMEDY
+        raise _not_coco(path, f"{len(mistakes)} mistakes, first {got}", remedy) from error
     except ValueError as error:  # JSON and text decoding
         raise _not_coco(path, str(error)) from error
 
@@ -269,10 +274,10 @@ def _match(content: InstanceFile, classes: Sequence[str], path: Path) -> dict[in
     return indices
 
 
-def _not_coco(path: Path, got: str) -> SourceError:
+def _not_coco(path: Path, got: str, remedy: str = REMEDY) -> SourceError:
     return SourceError(
         where=str(path),
         wanted="a COCO instance file: images, annotations, categories",
         got=got,
-        remedy="Correct the file or give another.",
+        remedy=remedy,
     )
