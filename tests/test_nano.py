@@ -73,7 +73,7 @@ def test_channels_last_gives_the_same(network: Solov2Nano) -> None:
 def test_the_quick_network_says_the_same(network: Solov2Nano, canvas: tuple[int, int]) -> None:
     pixels = torch.randn(2, 3, *canvas)
     wanted = network(pixels)
-    quick, _ = quicken(network, torch.device("cpu"), torch.float32, compiled=False)
+    quick, _ = quicken(network, torch.device("cpu"), torch.float32)
     assert isinstance(quick.backbone, UnshuffledNet)
     if has_onednn():
         assert not any(type(module) is nn.Conv2d for module in quick.modules())

@@ -193,7 +193,7 @@ def test_a_fast_network_that_says_otherwise_is_not_used(caplog: pytest.LogCaptur
     network = Misregistered()
     network.bn.running_mean = torch.tensor([3.0, -2.0, 1.0])
     with caplog.at_level(logging.WARNING, "maskstream.networks"):
-        used, precision = quicken(network, CPU, torch.float32, compiled=False)
+        used, precision = quicken(network, CPU, torch.float32)
     assert "differs from the plain one" in caplog.text
     assert precision == torch.float32
     assert isinstance(used, Misregistered)
@@ -203,7 +203,7 @@ def test_a_fast_network_that_says_otherwise_is_not_used(caplog: pytest.LogCaptur
 
 def test_a_fast_network_that_fails_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "maskstream.networks"):
-        _, precision = quicken(Fragile(), CPU, torch.bfloat16, compiled=False)
+        _, precision = quicken(Fragile(), CPU, torch.bfloat16)
     assert "the fast network fails" in caplog.text
     assert precision == torch.float32
 
@@ -218,7 +218,7 @@ class Overflowing(nn.Module):
 
 def test_a_fast_network_that_overflows_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING, "maskstream.networks"):
-        _, precision = quicken(Overflowing(), CPU, torch.float16, compiled=False)
+        _, precision = quicken(Overflowing(), CPU, torch.float16)
     assert "differs from the plain one by nan" in caplog.text
     assert precision == torch.float32
 

@@ -51,7 +51,7 @@ def _fold(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
 
 
 def quicken(
-    network: nn.Module, device: torch.device, precision: torch.dtype, compiled: bool
+    network: nn.Module, device: torch.device, precision: torch.dtype
 ) -> tuple[nn.Module, torch.dtype]:
     """A faster copy of ``network`` on ``device`` and the type of its input.
 
@@ -66,11 +66,9 @@ def quicken(
     fast = fast.to(precision).to(memory_format=torch.channels_last)
     if device.type == "cpu" and has_onednn():
         use_onednn(fast)
-    if compiled:
-        fast.compile(dynamic=False)
     try:
         difference = _largest_difference(plain, fast, device, precision)
-    except RuntimeError as error:  # no compiler, no such operator in this precision
+    except RuntimeError as error:  # no such operator in this precision
         logger.warning("the fast network fails, the plain one is used: %s", error)
         return plain, torch.float32
     if difference <= _TOLERANCE[precision]:

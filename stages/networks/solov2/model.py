@@ -44,7 +44,6 @@ class Solov2Segmenter:
         *,
         device: torch.device | str = "cpu",
         precision: torch.dtype = torch.float32,
-        compiled: bool = False,
         graphs: bool = True,
         fixed: bool | None = None,
     ) -> None:
@@ -53,7 +52,7 @@ class Solov2Segmenter:
         self.spec = spec
         self.thresholds = thresholds
         device = torch.device(device)
-        self.network, self._precision = quicken(network, device, precision, compiled)
+        self.network, self._precision = quicken(network, device, precision)
         self._mean_C = torch.tensor(spec.mean, device=device)
         self._std_C = torch.tensor(spec.std, device=device)
         self._fixed = device.type != "cpu" if fixed is None else fixed
