@@ -43,7 +43,7 @@ def test_who_may_not_in_is_told_why(tmp_path: Path, mode: str) -> None:
     stranger, listed, other = house.pair("stranger"), house.guest("ann"), house.pair("other")
     wrong_server = {"keys": str(listed), "serverKey": str(other.with_suffix(".pub"))}
     with Station(house.settings()) as station:
-        assert "got one that asks for keys" in refusal(station.endpoint, mode)
+        assert "one that asks for keys" in refusal(station.endpoint, mode)
         refused = refusal(station.endpoint, mode, **keys(house, stranger))
         assert "our key is not on its list" in refused
         assert "the server key is another's" in refusal(station.endpoint, mode, **wrong_server)

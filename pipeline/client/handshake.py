@@ -9,16 +9,19 @@ from ..errors import AccessError
 
 Socket = zmq.Socket[bytes]
 
-MOST_UNEXPLAINED = 3
-"""Handshakes in a row that the publisher ends without a word: one when it just stops, but
-each one when the server key is not its own. Once one has succeeded the key is known to be right:
-then a publisher is gone behind a tunnel, or has no room, and is waited for."""
+MOST_UNEXPLAINED, MOST_UNEXPLAINED_OPEN = 3, 10
+"""Handshakes in a row that the publisher ends without a word, with keys and without: one when it
+just stops, but each one when the server key is not its own, and most when it asks for keys. Once
+one has succeeded we are known to be right: then a publisher is gone behind a tunnel, or has no
+room, and is waited for."""
 WATCHED = (
     zmq.EVENT_HANDSHAKE_SUCCEEDED
     | zmq.EVENT_HANDSHAKE_FAILED_AUTH
     | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL
     | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 )
+OPEN, LOCKED = "a publisher that is open to all", "a publisher with the given server key"
+KEYS_NEEDED = "Give keys (--keys FILE, made by `run_stream.py keys new`) and its --server-key"
 NOT_ALLOWED = "Give the publisher your .pub file, to put where its --allow says"
 WRONG_SERVER = "Take the .pub file of this publisher; `run_stream.py keys show FILE` shows a key"
 
@@ -63,31 +66,32 @@ class Handshakes:
         elif event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
             raise self._refused("to be allowed in", "a no: our key is not on its list", NOT_ALLOWED)
         elif event == zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL:
-            self._unexplained += self._locked
-            if self._unexplained == MOST_UNEXPLAINED:
+            self._unexplained += 1
+            if self._unexplained == (MOST_UNEXPLAINED if self._locked else MOST_UNEXPLAINED_OPEN):
                 self._complain()
         elif value == zmq.PROTOCOL_ERROR_ZMTP_MECHANISM_MISMATCH:
             raise self._mismatch()
         elif value == zmq.PROTOCOL_ERROR_ZMTP_CRYPTOGRAPHIC:
             got = "one that has another: the server key is another's"
-            raise self._refused("a publisher with the given server key", got, WRONG_SERVER)
+            raise self._refused(LOCKED, got, WRONG_SERVER)
 
     def _complain(self) -> None:
-        """Whose keys do not fit, or who has none, may hang up before his greeting is read."""
-        got = (
-            "a connection that it ends each time: the server key is another's,"
-            " or it is one that has no keys, or no room"
-        )
+        """Who asks for other keys than ours may hang up before his greeting is read."""
+        got, wanted, remedy = "a connection that it ends each time: ", OPEN, KEYS_NEEDED
+        if self._locked:
+            got += "the server key is another's, or it is one that has no keys, or no room"
+            wanted, remedy = LOCKED, WRONG_SERVER
+        else:
+            got += "it is one that asks for keys, or has no room, or a tunnel to nobody"
         if not self._was_in:
-            raise self._refused("a publisher with the given server key", got, WRONG_SERVER)
+            raise self._refused(wanted, got, remedy)
         log.warning("subscriber to %s: let in before, now %s; trying on", self._where, got)
 
     def _mismatch(self) -> AccessError:
         if self._locked:
             got, remedy = "one that has no keys", "Leave out the keys, or is it another publisher?"
             return self._refused("a locked publisher", got, remedy)
-        remedy = "Give keys (--keys FILE, made by `run_stream.py keys new`) and its --server-key"
-        return self._refused("a publisher that is open to all", "one that asks for keys", remedy)
+        return self._refused(OPEN, "one that asks for keys", KEYS_NEEDED)
 
     def _refused(self, wanted: str, got: str, remedy: str) -> AccessError:
         where = f"subscriber to {self._where}"

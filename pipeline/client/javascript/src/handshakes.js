@@ -4,13 +4,17 @@ import { AccessError } from "./errors.js";
 
 /** @import {Event, Socket} from "zeromq" */
 
-/** Handshakes in a row that the publisher ends without a word: one when it just stops, but each one
- * when the server key is not its own. Once one has succeeded the key is known to be right: then a
- * publisher is gone behind a tunnel, or has no room, and is waited for. */
+/** Handshakes in a row that the publisher ends without a word, with keys and without: one when it
+ * just stops, but each one when the server key is not its own, and most when it asks for keys. Once
+ * one has succeeded we are known to be right: then a publisher is gone behind a tunnel, or has no
+ * room, and is waited for. */
 const MOST_UNEXPLAINED = 3;
+const MOST_UNEXPLAINED_OPEN = 10;
 const NOT_ALLOWED = "Give the publisher your .pub file, to put where its --allow says";
 const WRONG_SERVER = "Take the .pub file of this publisher";
 const SERVER_WANTED = "a publisher with the given server key";
+const OPEN_WANTED = "a publisher that is open to all";
+const KEYS_NEEDED = "Give keys, made by `run_stream.py keys new`, and its serverKey";
 
 /**
  * Watch a socket, from before it connects until it is closed.
@@ -25,7 +29,7 @@ export async function watchHandshakes(socket, where, locked, refuse) {
   let wasIn = false;
   for await (const event of socket.events) {
     if (event.type === "handshake") wasIn = true;
-    if (event.type === "handshake:error:other" && locked && !wasIn) unexplained++;
+    if (event.type === "handshake:error:other" && !wasIn) unexplained++;
     const reason = reasonOf(event, locked, unexplained);
     if (reason !== null) refuse(new AccessError({ where: `subscriber to ${where}`, ...reason }));
   }
@@ -49,9 +53,11 @@ function reasonOf(event, locked, unexplained) {
     const got = "one that has another: the server key is another's";
     return { wanted: SERVER_WANTED, got, remedy: WRONG_SERVER };
   }
-  if (unexplained < MOST_UNEXPLAINED) return null;
-  const got = "a connection that it ends each time: the server key is another's";
-  return { wanted: SERVER_WANTED, got, remedy: WRONG_SERVER };
+  if (unexplained < (locked ? MOST_UNEXPLAINED : MOST_UNEXPLAINED_OPEN)) return null;
+  const got = "a connection that it ends each time: ";
+  const [ours, theirs] = ["the server key is another's", "it is one that asks for keys"];
+  if (locked) return { wanted: SERVER_WANTED, got: got + ours, remedy: WRONG_SERVER };
+  return { wanted: OPEN_WANTED, got: got + theirs, remedy: KEYS_NEEDED };
 }
 
 /** @param {boolean} locked */
@@ -60,6 +66,5 @@ function mismatch(locked) {
     const remedy = "Leave out the keys, or is it another publisher?";
     return { wanted: "a locked publisher", got: "one that has no keys", remedy };
   }
-  const remedy = "Give keys, made by `run_stream.py keys new`, and its serverKey";
-  return { wanted: "a publisher that is open to all", got: "one that asks for keys", remedy };
+  return { wanted: OPEN_WANTED, got: "one that asks for keys", remedy: KEYS_NEEDED };
 }
