@@ -55,6 +55,17 @@ def test_coco_reads_and_writes_the_same_masks(seed: int) -> None:
     np.testing.assert_array_equal(masks.boxes[:, :2], boxes[:, :2])
 
 
+@pytest.mark.parametrize("share", [0.0, 0.02, 0.5, 0.98, 1.0])
+def test_run_lengths_are_those_of_pycocotools(share: float) -> None:
+    rng = np.random.default_rng(7)
+    for _ in range(200):
+        h, w = rng.integers(1, 30, 2).tolist()
+        bits = rng.random((h, w)) < share
+        turned = bits[::-1, ::-1]  # not as it lies in memory
+        for mask in (bits, turned, np.asfortranarray(bits)):
+            assert encode(mask) == coco.encode(np.asfortranarray(mask, np.uint8))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_iou_of_crops_is_iou_of_full_masks(seed: int) -> None:
     first, second = blobs(seed), blobs(seed + 100, n=9)
