@@ -3,7 +3,6 @@
 import os
 import re
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ from typing import BinaryIO, Self
 
 from .client import Statistics, Subscriber
 from .errors import RecordError
+from .folders import check_writable
 from .frame import Frame
 from .wire import FrameKind, Message
 
@@ -106,9 +106,7 @@ class Shelf:
         self._folder = folder
         self._files: dict[str, BinaryIO] = {}
         if folder is not None:
-            with _mapping_failures(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                tempfile.TemporaryFile(dir=folder).close()
+            check_writable(folder, "--save")
 
     def keep(self, message: Message) -> None:
         """Save a header, or the picture of an annotated frame."""

@@ -12,6 +12,7 @@ from pydantic import Field
 from pipeline.clock import SystemClock
 from pipeline.config import Settings
 from pipeline.errors import ConfigError, Mistake, SourceUnavailable
+from pipeline.folders import check_writable
 from pipeline.metrics import Metrics
 from pipeline.scrapes import check_port
 from pipeline.supervisor import RunSettings, Supervisor
@@ -25,7 +26,6 @@ from .publishing.binding import checked
 from .publishing.outlet import read_lock
 from .publishing.tally import SourceFacts
 from .record import RecordSettings, RecordStage
-from .recording.paths import check_writable
 from .replay import ReplaySettings
 from .segment import SegmentSettings
 from .sources.address import SourceSpec, parse_sources
@@ -126,7 +126,7 @@ def check(settings: ProgramSettings) -> None:
     if settings.publish.enabled:
         _check_publishing(settings.publish)
     if settings.record.enabled:
-        check_writable(settings.record.directory)
+        check_writable(settings.record.directory, "--record")
     if settings.metrics.port is not None:
         check_port(settings.metrics.port)
     check_weights(settings.segment.weights)

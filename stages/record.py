@@ -20,6 +20,7 @@ from pydantic import Field, field_validator
 from pipeline.config import Settings
 from pipeline.demand import Demand
 from pipeline.errors import RecordError, StreamError
+from pipeline.folders import check_writable
 from pipeline.frame import Frame, Image
 from pipeline.picture import to_bgr
 from pipeline.stage import Inbox
@@ -29,7 +30,7 @@ from .judging.mots import class_numbers
 from .recording.exports import Export, ExportName, export
 from .recording.lines import LineWriter
 from .recording.mp4 import Mp4Writer
-from .recording.paths import Paths, check_writable, refused
+from .recording.paths import Paths, refused
 from .recording.timeline import Timeline
 
 
@@ -99,7 +100,7 @@ class RecordStage:
         self._sources = tuple(sources)
         self._recordings: dict[str, _Recording | None] = {}
         self._exports: dict[str, list[Export]] = {}
-        check_writable(settings.directory)
+        check_writable(settings.directory, "--record")
         if demand is not None and settings.video:
             demand.always("annotated")
 

@@ -100,7 +100,7 @@ def test_a_restarted_stage_goes_on_with_its_recordings(tmp_path: Path) -> None:
 def test_an_unwritable_directory_is_an_error_at_once(tmp_path: Path) -> None:
     blocked = tmp_path / "file"
     blocked.write_text("not a directory")
-    with pytest.raises(RecordError, match="wanted a directory that can be written to"):
+    with pytest.raises(RecordError, match="wanted a folder that can be written to"):
         record(blocked / "out", [])
 
 

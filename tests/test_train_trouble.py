@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import SourceError, TrainingError
+from pipeline.errors import RecordError, SourceError, TrainingError
 from stages.learning.training.course import BEST, LAST, STATE
 from tests.labelled import labelled
 from tests.trained import same, trained
@@ -74,5 +74,5 @@ def test_a_corrupt_picture_to_measure_on_stops_or_is_left_out(tmp_path: Path) ->
 
 def test_a_folder_that_cannot_be_is_said_before_anything_is_read(tmp_path: Path) -> None:
     place = labelled(tmp_path / "data")  # a file
-    with pytest.raises(TrainingError, match=r"labels\.json: wanted a folder .* --out DIR"):
+    with pytest.raises(RecordError, match=r"labels\.json: wanted a folder .* --out DIR"):
         trained(tmp_path / "none.json", place)

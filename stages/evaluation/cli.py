@@ -9,12 +9,13 @@ from rich.console import Console
 
 from pipeline.config import Settings, load
 from pipeline.errors import ConfigError, Mistake
+from pipeline.folders import check_writable
 from pipeline.summary import ProgressLine
 from stages.tracking.tracker import TrackConfig
 
 from .curves import draw_curves
 from .judged import metrics_of, print_judged
-from .report import prepare, shown, write_metrics
+from .report import shown, write_metrics
 from .tracks import class_names, print_tracks, score_detections, score_results
 
 evaluate_app = typer.Typer(
@@ -77,7 +78,8 @@ def evaluate_masks(
 
     wanted = [name for part in (classes or "").split(",") if (name := part.strip())]
     names = _networks(weights, networks, results or [])
-    prepare(out)
+    if out is not None:
+        check_writable(out, "--out")
     if results:
         source, judged = judge_results(data, results, wanted)
     else:
@@ -119,7 +121,8 @@ def evaluate_tracks(
         if results and changes:
             mistake = Mistake("--set", "--detections with it", "--results: they are tracked")
         raise ConfigError("evaluate tracks", [mistake], "See evaluate tracks --help")
-    prepare(out)
+    if out is not None:
+        check_writable(out, "--out")
     if results is not None:
         scores = score_results(truth, results, names, shown)
     else:
@@ -141,7 +144,8 @@ def evaluate_stream(
     """The whole program on a scene with known truth: masks, tracks, and the age of results."""
     from .stream import print_stream, score_stream  # noqa: PLC0415  (torch takes seconds)
 
-    prepare(out)
+    if out is not None:
+        check_writable(out, "--out")
     given = [f"segment.weights={json.dumps(weights)}"] if weights else []
     with ProgressLine(Console(stderr=True)) as line:
         scores = score_stream(scene, config, [*(changes or []), *given], line)

@@ -46,16 +46,6 @@ def percent(value: float) -> str:
     return "–" if math.isnan(value) else f"{100 * value:.1f}"
 
 
-def prepare(out: Path | None) -> None:
-    """Make the folder, before anything is computed.
-
-    :raises RecordError: when that cannot be.
-    """
-    if out is not None:
-        with writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-
-
 def write_metrics(out: Path, metrics: Mapping[str, Any]) -> Path:
     """``metrics.json``: rates 0 to 1, null where there was nothing to measure.
 

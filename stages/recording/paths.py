@@ -3,7 +3,6 @@
 import logging
 import os
 import re
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -59,23 +58,6 @@ class Paths:
         numbered = [path for path in parts if path.suffixes[0][1:].isdecimal()]
         ours = (self.lines, self._video(""), *numbered, *also)
         return [path for path in ours if path.exists()]
-
-
-def check_writable(directory: Path) -> None:
-    """Make ``directory`` if it is not there, and see that files can be made in it.
-
-    :raises RecordError: when not.
-    """
-    try:
-        directory.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=directory).close()
-    except OSError as error:
-        raise RecordError(
-            where=str(directory),
-            wanted="a directory that can be written to",
-            got=error.strerror or str(error),
-            remedy="Choose another one with --record DIR",
-        ) from error
 
 
 def refused(path: Path, what: str) -> RecordError:

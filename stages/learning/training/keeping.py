@@ -3,7 +3,6 @@
 import fcntl
 import logging
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -74,23 +73,6 @@ def _settle(path: Path) -> None:
     """See that the file is on the disk, before it takes the place of a good one."""
     with path.open("rb") as stream:
         os.fsync(stream.fileno())
-
-
-def check_folder(folder: Path) -> None:
-    """Make the folder of a training, and see that files can be made in it.
-
-    :raises TrainingError: when not.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=folder).close()
-    except OSError as error:
-        raise TrainingError(
-            where=str(folder),
-            wanted="a folder that can be written to",
-            got=error.strerror or type(error).__name__,
-            remedy="Choose another with --out DIR.",
-        ) from error
 
 
 @contextmanager

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from pipeline.device import open_lane, usable_cores
 from pipeline.errors import TrainingError
+from pipeline.folders import check_writable
 from stages.networks.checkpoint import load
 from stages.weights.bar import download_progress
 
@@ -24,7 +25,7 @@ from ..order import PictureOrder
 from ..pictures import LabelledPictures
 from .card import Card
 from .course import BEST, LAST, STATE, Course, tell_skipped
-from .keeping import Keeper, check_folder, claimed
+from .keeping import Keeper, claimed
 from .loop import stopping, train
 from .ranks import Ranks, ranks
 from .resuming import Prints, fingerprint, resume
@@ -58,7 +59,7 @@ def train_network(settings: TrainSettings, console: Console) -> Path:
 
     :raises StreamError: for everything that a user can settle, before it starts where possible.
     """
-    check_folder(settings.save.folder)
+    check_writable(settings.save.folder, "--out")
     device = prepare_machine(settings)
     with ranks(device) as among, claimed(settings.save.folder) if among.leads else nullcontext():
         own = device if device.type == "cpu" else torch.device("cuda", among.local)
