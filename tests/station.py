@@ -3,7 +3,7 @@ fed through a real channel."""
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fractions import Fraction
 from types import TracebackType
@@ -143,6 +143,26 @@ class Station:
     def _run(self) -> None:
         for each in self.stage.run(self._inbox):
             self.passed.append(each)
+
+
+def put_singly(
+    station: Station, frames: Iterable[Frame], said: Iterator[str], picture: str
+) -> list[str]:
+    """Put each frame after the picture of the one before was seen: one that waits gives way.
+
+    ``said``: a program's lines. ``picture``: what those of pictures have in them. Returns what was
+    read of them.
+    """
+    lines = []
+    for each in frames:
+        station.put(each)
+        for line in said:
+            lines.append(line)
+            if picture in line:
+                break
+        else:
+            raise AssertionError(f"the program ended before frame {each.seq}")
+    return lines
 
 
 class Puppet:

@@ -166,7 +166,7 @@ def decode_answer(part: bytes) -> Answer:
     kind = fields.text("kind")
     match kind:
         case "message":
-            if not (fields.has("number") and fields.known("number")):
+            if not fields.given("number"):
                 return Delivery()
             return Delivery(fields.integer("number"), fields.integer("skipped"))
         case "welcome":
@@ -200,17 +200,20 @@ def _hello(fields: Fields) -> Hello:
     mode = next((mode for mode in DELIVERY_MODES if mode == text), None)
     if mode is None:
         raise wrong(fields.path("mode"), " or ".join(DELIVERY_MODES), text)
-    asked = fields.has("streams") and fields.known("streams")
-    streams = fields.texts("streams", MOST_STREAMS_ASKED) if asked else None
+    streams = fields.texts("streams", MOST_STREAMS_ASKED) if fields.given("streams") else None
     for stream in streams or ():
         check_stream(stream)
     credit = fields.integer("credit", 1, MOST_CREDIT)
     if mode == "credit":
         return Hello(mode, _kinds(fields), credit, streams)
-    resumes = fields.has("after") and fields.known("after")
-    after = fields.inner("after") if resumes else None
-    position = Position(after.name("publisher"), after.integer("number")) if after else None
-    return Hello(mode, _kinds(fields), credit, streams, fields.name("name"), position)
+    return Hello(mode, _kinds(fields), credit, streams, fields.name("name"), _after(fields))
+
+
+def _after(fields: Fields) -> Position | None:
+    if not fields.given("after"):
+        return None
+    after = fields.inner("after")
+    return Position(after.name("publisher"), after.integer("number"))
 
 
 def _kinds(fields: Fields) -> tuple[FrameKind, ...]:

@@ -41,6 +41,10 @@ class Fields:
         """If a field that may be left out is there."""
         return name in self._value
 
+    def given(self, name: str) -> bool:
+        """If a field that may be left out is there and not null."""
+        return self._value.get(name) is not None
+
     def known(self, name: str) -> bool:
         """If a field that must be there is not null.
 
