@@ -77,11 +77,14 @@ class Receiver:
 
     def _sort(self, parts: Parts) -> None:
         self.heard_ns = self._clock.now_ns()
+        letter = None
         try:
             letter = self._transport.open(parts)
             if letter is not None:
                 self._accept(letter)
         except StreamError as error:
+            if letter is not None:
+                self._transport.void(letter)
             self.reject(error)
 
     def _accept(self, letter: Letter) -> None:

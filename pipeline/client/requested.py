@@ -34,6 +34,7 @@ from ..wire.delivery import (
     encode_request,
 )
 from ..wire.endpoints import Endpoint, parse_endpoint
+from ..wire.fields import wrong
 from .books import Books
 from .link import Link
 from .mailbox import Letter, Mode
@@ -151,6 +152,10 @@ class Requested:
             self._done_with = letter
         self._waking.wake()
 
+    def void(self, letter: Letter) -> None:
+        if letter.number is not None:
+            self._progress.void(letter.number)
+
     def close(self) -> None:
         self._pass_on()
         if self._order.mode == "credit" or not self._progress.ended:
@@ -175,6 +180,8 @@ class Requested:
             return None  # it was sent again, and is here already
         try:
             envelope = open_envelope(parts)
+            if envelope.kind not in self._wanted.kinds:
+                raise wrong("message.kind", " or ".join(self._wanted.kinds), envelope.kind)
         except BaseException:
             self._progress.void(number)  # nobody will take it, so nobody will acknowledge it
             raise

@@ -42,6 +42,10 @@ class Transport(Protocol):
         """The program is done with it, and with all before it."""
         ...
 
+    def void(self, letter: Letter) -> None:
+        """It could not be understood: the program will never see it."""
+        ...
+
     def close(self) -> None:
         """Close the sockets."""
         ...
@@ -74,4 +78,7 @@ class Broadcast:
         return self._books.all_over(self._clock.now_ns())
 
     def acknowledge(self, letter: Letter) -> None:
+        """Nobody waits for it."""
+
+    def void(self, letter: Letter) -> None:
         """Nobody waits for it."""

@@ -4,8 +4,8 @@ import { Connection } from "./connection.js";
 import { decodeWelcome, openEnvelope, unpack } from "./decoding.js";
 import { addressOf, parseEndpoint, seenThrough } from "./endpoints.js";
 import { EndpointError, StreamError } from "./errors.js";
-import { refused } from "./fields.js";
-import { decodeAnswer } from "./requests.js";
+import { refused, wrong } from "./fields.js";
+import { MOST_CREDIT, decodeAnswer } from "./requests.js";
 import { openWelcomes } from "./sockets.js";
 
 /** @import {Books} from "./books.js" */
@@ -166,7 +166,7 @@ export class Requester {
       return this.#acknowledge(); // it may tell of an end
     }
     if (number <= this.#received) return; // it comes again over a new connection
-    this.#received = number;
+    this.#advance(number);
     try {
       this.#keep(number, skipped, parts);
     } finally {
@@ -181,12 +181,14 @@ export class Requester {
    */
   #keep(number, skipped, parts) {
     const envelope = openEnvelope(parts);
-    if (envelope.kind === "status") throw refused("message", "a frame", "a status with a number");
+    const kind = this.#wanted.kinds.find((wanted) => wanted === envelope.kind);
+    if (kind === undefined)
+      throw wrong("message.kind", this.#wanted.kinds.join(" or "), envelope.kind);
     const session = this.#session;
-    const key = `${envelope.stream}/${envelope.kind}`;
+    const key = `${envelope.stream}/${kind}`;
     const newlySkipped = Math.max(0, skipped - (this.#skipped.get(key) ?? 0));
     this.#skipped.set(key, skipped);
-    this.#books.enter(envelope, envelope.kind, newlySkipped);
+    this.#books.enter(envelope, kind, newlySkipped);
     this.#outstanding.push(number);
     const done = () => this.#finish(session, number);
     this.#mailbox.put({ envelope, parts, number, done });
@@ -221,10 +223,21 @@ export class Requester {
 
   /** @param {number} number */
   #noteEnd(number) {
+    if (number > this.#received) this.#advance(number);
     this.#end = number;
     this.#books.settle();
-    this.#received = Math.max(this.#received, number);
     this.#acknowledge();
+  }
+
+  /**
+   * The next number came.
+   * @param {number} number
+   * @throws {import("./errors.js").WireError} when one before it did not come, or more than may be under way
+   */
+  #advance(number) {
+    const most = Math.min(this.#received + 1, this.#acknowledged + MOST_CREDIT + 1);
+    if (number > most) throw refused("message.number", `one up to ${most}`, `${number}`);
+    this.#received = number;
   }
 
   /** @param {number} number */
@@ -242,7 +255,8 @@ export class Requester {
     else if (error === "full")
       setTimeout(() => this.#closed || connection?.sayHello(), ASK_AGAIN_MS);
     else if (error === "name" || error === "taken") this.close(unwelcome(this.#order.name, text));
-    else if (error !== "unknown") throw refused("request", "one that the publisher takes", text);
+    else if (error !== "unknown")
+      process.emitWarning(`the publisher says: ${JSON.stringify(text)}`);
   }
 
   /** Count what is none of this protocol, and go on. @param {() => void} listen */
