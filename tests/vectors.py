@@ -4,7 +4,13 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests import vector_bad, vector_cases, vector_delivery, vector_sequences
+from tests import (
+    vector_bad,
+    vector_cases,
+    vector_conversations,
+    vector_delivery,
+    vector_sequences,
+)
 from tests.vector_cases import Vector
 
 FOLDER = Path(__file__).parent / "data" / "wire"
@@ -13,6 +19,7 @@ FILES: dict[str, Callable[[], Iterator[Vector]]] = {
     "refused.jsonl": vector_bad.messages,
     "delivery.jsonl": vector_delivery.sayings,
     "sequences.jsonl": vector_sequences.sequences,
+    "conversations.jsonl": vector_conversations.conversations,
 }
 
 

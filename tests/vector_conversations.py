@@ -1,0 +1,280 @@
+"""Conversations on the delivery socket, and the books that a subscriber must have at the end.
+
+Written by hand from docs/PROTOCOL.md, section 12; ``tests/vectors.py`` writes them as vectors.
+"""
+
+from collections.abc import Iterator
+from typing import Self
+
+from tests.vector_cases import Vector, part
+from tests.vector_sequences import Publisher
+
+BOOKS = ("captured", "received", "passed_over", "lost", "rejected", "restarts")
+RESUMED = {"publisher": "run-0", "number": 811}
+
+
+class Conversation:
+    """What a publisher hears and says, and what the program does, in order."""
+
+    def __init__(self, mode: str, credit: int, **more: object) -> None:
+        self.options = {"mode": mode, "credit": credit, **more}
+        self.steps: list[Vector] = []
+        self.publisher = Publisher("run-0")
+
+    def hello(self, after: Vector | None = None) -> Self:
+        wanted = {"streams": None, "kinds": ["meta"], "name": "", **self.options, "after": after}
+        return self._hears("hello", **wanted)
+
+    def welcome(self, following: int = 0) -> Self:
+        return self.says("welcome", publisher=self.publisher.name, next=following)
+
+    def begins(self) -> Self:
+        return self.hello().welcome()
+
+    def acknowledges(self, number: int) -> Self:
+        return self._hears("ack", number=number)
+
+    def says(self, kind: str, **fields: object) -> Self:
+        return self._do(says={"v": 1, "kind": kind, **fields})
+
+    def record(self, number: int, skipped: int = 0) -> Self:
+        """The next record is published and sent."""
+        return self.again(number, self.publisher.publish(), skipped)
+
+    def again(self, number: int, header: Vector, skipped: int = 0) -> Self:
+        said = {"v": 1, "kind": "message", "number": number, "skipped": skipped}
+        return self._do(says=said, header=header)
+
+    def damaged(self, number: int) -> Self:
+        """The next record is published and arrives as rubbish."""
+        self.publisher.publish()
+        said = {"v": 1, "kind": "message", "number": number, "skipped": 0}
+        return self._do(says=said, parts=[part(b"v1/gate-2/meta/"), part(b"\xffrubbish")])
+
+    def status(self, *, final: bool = False) -> Self:
+        said = {"v": 1, "kind": "message"}
+        return self._do(says=said, header=self.publisher.status(final=final))
+
+    def not_sent(self, records: int) -> Self:
+        """Records are published that this subscriber does not get."""
+        for _ in range(records):
+            self.publisher.publish()
+        return self
+
+    def another_publisher(self) -> Self:
+        self.publisher = Publisher("run-1")
+        return self
+
+    def takes(self, *pseqs: int) -> Self:
+        """The program takes messages, and so is done with each before the last."""
+        return self._do(takes=list(pseqs))
+
+    def done(self) -> Self:
+        """The program says that it is done with what it took last."""
+        return self._do(done=True)
+
+    def ends(self, number: int) -> Self:
+        """The publisher says that all is sent; the program learns it."""
+        return self.says("end", number=number).acknowledges(number)._do(over=True)
+
+    def fails(self) -> Self:
+        return self._do(fails=True)
+
+    def leaves(self) -> Self:
+        return self._do(leaves=True)._hears("bye")
+
+    def _hears(self, kind: str, **fields: object) -> Self:
+        return self._do(hears={"kind": kind, **fields})
+
+    def _do(self, **step: object) -> Self:
+        self.steps.append(step)
+        return self
+
+    def vector(self, name: str, about: str, **books: int) -> Vector:
+        expect = {**dict.fromkeys(BOOKS, 0), **books}
+        return {
+            "name": name,
+            "about": about,
+            "options": self.options,
+            "steps": self.steps,
+            "expect": expect,
+        }
+
+
+def conversations() -> Iterator[Vector]:
+    for told in (_credit, _credit_again, _mistakes, _foreign, _lossless, _resumed, _refused):
+        yield from told()
+
+
+def _credit() -> Iterator[Vector]:
+    talk = Conversation("credit", 1).begins().record(0).takes(0).done().acknowledges(0)
+    talk.not_sent(3).record(1, skipped=3).takes(4).done().acknowledges(1).ends(2)
+    yield talk.vector(
+        "credit: one at a time",
+        "what was published meanwhile was passed over, and the publisher says how much",
+        captured=5, received=2, passed_over=3,
+    )  # fmt: skip
+    talk = Conversation("credit", 2).begins().record(0).record(1).takes(0, 1).acknowledges(0)
+    talk.done().acknowledges(1).leaves()
+    yield talk.vector(
+        "credit: room for two",
+        "acknowledged is what the program is done with, not what arrived; bye at the end",
+        captured=2, received=2,
+    )  # fmt: skip
+    talk = Conversation("credit", 2).begins().status().record(0).takes(0).status()
+    talk.done().acknowledges(0).status(final=True).ends(1)
+    yield talk.vector(
+        "credit: a status", "it has no number and needs no acknowledgement", captured=1, received=1
+    )
+
+
+def _credit_again() -> Iterator[Vector]:
+    talk = Conversation("credit", 1).begins().record(0).takes(0).done().acknowledges(0)
+    talk.not_sent(2).record(1, skipped=2).takes(3).says("error", error="unknown", text="?")
+    talk.hello().welcome().not_sent(3).record(0, skipped=1).takes(7).done().acknowledges(0)
+    yield talk.vector(
+        "credit: unknown",
+        "hello again; numbers and skipped begin anew; what is missing beyond skipped is lost",
+        captured=8, received=3, passed_over=3, lost=2,
+    )  # fmt: skip
+    talk = Conversation("credit", 1).begins().record(0).takes(0).done().acknowledges(0)
+    talk.says("error", error="unknown", text="?").another_publisher().hello().welcome()
+    talk.not_sent(2).record(0).takes(2).done().acknowledges(0).ends(1)
+    yield talk.vector(
+        "credit: another publisher",
+        "its messages before the first received one are nobody's",
+        captured=2, received=2, restarts=1,
+    )  # fmt: skip
+    talk = Conversation("credit", 1).hello().hello().welcome().record(0).takes(0).done()
+    yield talk.acknowledges(0).vector(
+        "credit: no welcome", "hello again after 2 s", captured=1, received=1
+    )
+    talk = Conversation("credit", 1).hello().says("error", error="full", text="100 are here")
+    yield (
+        talk.hello()
+        .welcome()
+        .record(0)
+        .takes(0)
+        .vector("credit: full", "hello again after 2 s", captured=1, received=1)
+    )
+    talk = Conversation("credit", 1).begins()._do(silent=True)
+    talk.hello().welcome().record(0).takes(0).done().acknowledges(0)
+    yield talk.vector(
+        "credit: silence",
+        "nothing is answered, no ping either: after 6 s another connection and hello",
+        captured=1, received=1,
+    )  # fmt: skip
+
+
+def _mistakes() -> Iterator[Vector]:
+    talk = Conversation("credit", 2).begins().record(0).takes(0).damaged(1).done()
+    talk.acknowledges(1).record(2).takes(2).done().acknowledges(2)
+    yield talk.vector(
+        "a damaged record",
+        "it is lost, and acknowledged like one that the program is done with",
+        captured=3, received=2, lost=1, rejected=1,
+    )  # fmt: skip
+    talk = Conversation("credit", 1).begins().says("dance").says("message", number=-1, skipped=0)
+    talk.says("end", number=7).says("error", error="malformed", text="\u001b[2J").record(0)
+    yield talk.takes(0).done().acknowledges(0).vector(
+        "rubbish",
+        "an unknown kind, a negative number, an end behind messages that did not come: refused",
+        captured=1, received=1, rejected=3,
+    )  # fmt: skip
+    talk = Conversation("credit", 2).begins().record(0).record(2).record(1).takes(0, 2).done()
+    yield talk.acknowledges(1).vector(
+        "a number too high",
+        "one before it did not come: refused, and what was in it is lost",
+        captured=3, received=2, lost=1, rejected=1,
+    )  # fmt: skip
+    talk = Conversation("credit", 2).begins().record(0)
+    talk.again(0, {**talk.publisher.publish(), "seq": 7}).record(1).takes(0, 2).done()
+    yield talk.acknowledges(1).vector(
+        "a number twice", "the second is passed over in silence", captured=3, received=2, lost=1
+    )
+
+
+def _foreign() -> Iterator[Vector]:
+    talk = Conversation("credit", 1).begins().record(0).takes(0).done().acknowledges(0)
+    header = talk.publisher.publish()
+    talk.again(1, {**header, "seq": "one"}).acknowledges(1).record(2).takes(2).done()
+    yield talk.acknowledges(2).vector(
+        "a record that cannot be counted",
+        "it is lost, and acknowledged at once, as the program will not see it",
+        captured=3, received=2, lost=1, rejected=1,
+    )  # fmt: skip
+    talk = Conversation("credit", 1).begins()
+    talk.again(0, {**talk.publisher.publish(), "kind": "none"}).acknowledges(0)
+    talk.again(1, talk.publisher.status(final=False)).acknowledges(1).record(2).takes(1)
+    yield talk.done().acknowledges(2).vector(
+        "a kind that was not asked for",
+        "an unknown one, a status with a number: refused, and acknowledged at once",
+        captured=1, received=1, rejected=2,
+    )  # fmt: skip
+
+
+def _lossless() -> Iterator[Vector]:
+    talk = Conversation("lossless", 16, name="indexer").begins().record(0).record(1).record(2)
+    talk.takes(0, 1, 2).acknowledges(1).done().acknowledges(2).status(final=True).ends(3)
+    yield talk.vector("lossless: all", "and the end", captured=3, received=3)
+    talk = Conversation("lossless", 16, name="indexer").begins()
+    sent = [talk.publisher.publish() for _ in range(3)]
+    for number in range(3):
+        talk.again(number, sent[number])
+    talk.takes(0).done().acknowledges(0).says("error", error="unknown", text="?")
+    talk.hello({"publisher": "run-0", "number": 0}).welcome(1)
+    talk.again(1, sent[1]).again(2, sent[2]).record(3)
+    talk.takes(1, 2, 3).done().acknowledges(3).ends(4)
+    yield talk.vector(
+        "lossless: sent again",
+        "what was not acknowledged comes again and is passed over; after says what was",
+        captured=4, received=4,
+    )  # fmt: skip
+    talk = Conversation("lossless", 16, name="indexer").begins().record(0).takes(0).done()
+    talk.acknowledges(0).says("error", error="unknown", text="?")
+    talk.hello({"publisher": "run-0", "number": 0}).welcome(4).not_sent(3).record(4)
+    yield (
+        talk.takes(4)
+        .done()
+        .acknowledges(4)
+        .vector(
+            "lossless: given up",
+            "numbers go on beyond what was kept",
+            captured=5,
+            received=2,
+            lost=3,
+        )
+    )
+    talk = Conversation("lossless", 16, name="indexer").begins().record(0).takes(0).done()
+    talk.acknowledges(0).says("error", error="unknown", text="?").another_publisher()
+    talk.hello({"publisher": "run-0", "number": 0}).welcome().record(0).record(1)
+    yield (
+        talk.takes(0, 1)
+        .done()
+        .acknowledges(1)
+        .vector(
+            "lossless: another publisher", "numbers begin anew", captured=3, received=3, restarts=1
+        )
+    )
+
+
+def _resumed() -> Iterator[Vector]:
+    talk = Conversation("lossless", 2, name="indexer", after=RESUMED).hello(RESUMED)
+    talk.not_sent(812).welcome(812).record(812).takes(812).done().acknowledges(812)
+    yield talk.vector(
+        "lossless: resumed",
+        "a program that was killed says what it had written down",
+        captured=1, received=1,
+    )  # fmt: skip
+    talk = Conversation("lossless", 2, name="indexer", after=RESUMED).hello(RESUMED)
+    talk.another_publisher().welcome().record(0).takes(0).done().acknowledges(0)
+    yield talk.vector(
+        "lossless: resumed at another publisher", "which begins at 0", captured=1, received=1
+    )
+
+
+def _refused() -> Iterator[Vector]:
+    for error in ("name", "taken"):
+        talk = Conversation("lossless", 2, name="indexr").hello()
+        talk.says("error", error=error, text="'indexr'").fails()
+        yield talk.vector(f"lossless: {error}", "the program is told, and does not try again")
