@@ -105,6 +105,21 @@ def test_results_are_scored_by_class(
     assert "person          2  100.0" in shown
 
 
+def test_results_need_no_pictures(data: Path, tmp_path: Path) -> None:
+    for picture in tmp_path.glob("*.png"):
+        picture.unlink()
+    results = write(tmp_path / "mine.json", [result(1, 3, 5), result(2, 3, 30)])
+    evaluate(data, "--results", results, "--classes", "person", "--out", tmp_path / "out")
+    assert metrics(tmp_path / "out")["mask.AP"] == pytest.approx(1)
+    with pytest.raises(StreamError, match=r"wanted its pictures, such as a\.png"):
+        evaluate(data)
+
+
+def test_a_folder_that_cannot_be_is_refused_at_once(data: Path) -> None:
+    with pytest.raises(StreamError, match="wanted a folder that can be written to"):
+        evaluate(data, "--out", data)
+
+
 def test_classes_can_be_chosen(data: Path, tmp_path: Path) -> None:
     results = write(tmp_path / "mine.json", [result(1, 3, 5), result(2, 3, 30)])
     evaluate(data, "--results", results, "--classes", "person,", "--out", tmp_path / "out")

@@ -54,11 +54,11 @@ def judge_networks(
 def judge_results(
     address: str, results: Sequence[Path], wanted: Sequence[str]
 ) -> tuple[Labelled, list[Judged]]:
-    """Files of COCO results on the pictures that they are of.
+    """Files of COCO results on the pictures that they are of, which need not be there.
 
     :raises SourceError: for files that cannot be used, or do not belong to the data.
     """
-    data = open_set(address)
+    data = open_set(address, unseen=True)
     pictures = labelled_set(data)
     classes = shared_classes(pictures, {}, wanted)
     found = [read_results(path, data.content) for path in results]

@@ -12,9 +12,11 @@ from rich.console import Console
 
 from pipeline.config import load
 from pipeline.errors import StreamError
+from pipeline.folders import check_writable
 
 from .mixture import CLASSES, bundled_mixture
 from .training.command import log_to
+from .training.keeping import claimed
 from .training.ranks import Ranks
 from .training.session import Material, conduct, prepare_machine
 from .training.settings import TrainSettings
@@ -64,7 +66,9 @@ def command(
     mixture = bundled_mixture(media, settings.learn.batch, settings.seed)
     first = begin(settings.network, CLASSES, settings.start)
     material = Material(first, mixture, EPOCH_PICTURES, None, DATA)
-    conduct(settings, material, Console(stderr=True), device, Ranks())
+    check_writable(out, "--out")
+    with claimed(out):
+        conduct(settings, material, Console(stderr=True), device, Ranks())
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -39,8 +39,8 @@ class DataSet:
         return Counter(names[one.category_id] for one in single)
 
 
-def open_set(address: str) -> DataSet:
-    """Read and inspect ``FILE`` or ``FILE=FOLDER``.
+def open_set(address: str, *, unseen: bool = False) -> DataSet:
+    """Read and inspect ``FILE`` or ``FILE=FOLDER``. ``unseen``: nobody will look at the pictures.
 
     :raises SourceError: the file is no COCO instance file, or the pictures are nowhere.
     """
@@ -49,6 +49,8 @@ def open_set(address: str) -> DataSet:
         file, folder = address, ""
     path = Path(file)
     content = read_instances(path)
+    if unseen:
+        return DataSet(path, path.parent, inspect(path, None, content))
     place = Path(folder) if folder else _folder_of(path, content)
     return DataSet(path, place, inspect(path, place, content))
 

@@ -70,10 +70,11 @@ class _Notes:
         )
 
 
-def inspect(path: Path, folder: Path, content: InstanceFile) -> Inspection:
+def inspect(path: Path, folder: Path | None, content: InstanceFile) -> Inspection:
     """Look at every picture's header and every annotation's mask of what ``path`` holds.
 
-    Sound is what has no mistake: pictures that are there, annotations of such pictures.
+    Without a ``folder`` the pictures are taken to be as the file says. Sound is what has no
+    mistake: pictures that are there, annotations of such pictures.
     """
     notes = _Notes()
     categories = tuple(_unique(content.categories, "category id twice", notes))
@@ -83,7 +84,7 @@ def inspect(path: Path, folder: Path, content: InstanceFile) -> Inspection:
     images = tuple(
         image
         for image in _unique(content.images, "picture id twice", notes)
-        if _picture_is_sound(image, folder, notes)
+        if folder is None or _picture_is_sound(image, folder, notes)
     )
     sizes = {image.id: (image.height, image.width) for image in images}
     known = {image.id for image in content.images}
