@@ -152,7 +152,7 @@ def test_who_comes_again_keeps_the_bar_of_before(seen: Seen) -> None:
             { what: "left", t: s(55), seen: s(60), lasted: 20000, ...track(9, "shape") },
             { what: "appeared", t: s(40), ...track(7, "person") },
         ];
-        const hovered = [];
+        const hovered = [], titles = [];
         const highlight = { lit: null, hover: (key) => hovered.push(key) };
         const lanes = new Lanes({ now: () => now, events, tracks: new Map() }, highlight);
         await new Promise((resolve) => setTimeout(resolve, 200));
@@ -162,9 +162,12 @@ def test_who_comes_again_keeps_the_bar_of_before(seen: Seen) -> None:
         for (const ago of [90, 70, 50, 20]) {
             const [clientX, clientY] = [left + width * (1 - ago / 120), top + 8];
             canvas.dispatchEvent(new PointerEvent("pointermove", { clientX, clientY }));
+            titles.push(canvas.title);
         }
-        return hovered;"""
-    assert seen.ask(script) == ["a/0/7", "a/0/9", None, "a/0/7"]
+        return [hovered, titles];"""
+    hovered, titles = seen.ask(script)
+    assert hovered == ["a/0/7", "a/0/9", None, "a/0/7"]
+    assert titles == ["person 7, a", "shape 9, a", "", "person 7, a"]
 
 
 def test_numbers_and_events_are_told(seen: Seen) -> None:

@@ -14,13 +14,14 @@ const SEAM = 1; // CSS px between two bars of a lane
 export class Lanes {
   #canvas = byId("lanes");
   #bars = [];
+  #several = false; // streams: bars say whose they are
 
   constructor(store, highlight) {
     this.store = store;
     this.highlight = highlight;
     this.surface = new Surface(this.#canvas, () => this.draw());
-    this.#canvas.addEventListener("pointermove", (event) => highlight.hover(this.#under(event)));
-    this.#canvas.addEventListener("pointerleave", () => highlight.hover(null));
+    this.#canvas.addEventListener("pointermove", (event) => this.#point(this.#under(event)));
+    this.#canvas.addEventListener("pointerleave", () => this.#point(null));
   }
 
   /** Take up what happened to the streams `shown`. */
@@ -29,14 +30,15 @@ export class Lanes {
     for (const { what, stream, epoch, track, label, t, seen, lasted } of this.store.events) {
       if (!shown.includes(stream)) continue;
       const key = keyOf(stream, epoch, track);
-      if (what === "appeared") bars.set(`${key}@${t}`, { key, track, label, from: t, to: null });
-      if (what === "left") bars.set(`${key}@${seen - lasted}`, { key, track, label, from: seen - lasted, to: seen });
+      if (what === "appeared") bars.set(`${key}@${t}`, { key, stream, track, label, from: t, to: null });
+      if (what === "left") bars.set(`${key}@${seen - lasted}`, { key, stream, track, label, from: seen - lasted, to: seen });
     }
     for (const { key, stream, track, label, t, leftAt } of this.store.tracks.values()) {
       const name = `${key}@${t}`;
-      if (shown.includes(stream) && !bars.has(name)) bars.set(name, { key, track, label, from: t, to: leftAt });
+      if (shown.includes(stream) && !bars.has(name)) bars.set(name, { key, stream, track, label, from: t, to: leftAt });
     }
     this.#bars = this.#laid([...bars.values()]);
+    this.#several = shown.length > 1;
   }
 
   draw() {
@@ -82,7 +84,8 @@ export class Lanes {
     }
   }
 
-  #bar(context, { key, track, label, from, to, lane }, now, width) {
+  #bar(context, bar, now, width) {
+    const { key, track, from, to, lane } = bar;
     const [x0, x1] = [this.#x(from, now, width), this.#x(to ?? now, now, width)];
     const colour = trackColour(track);
     const lit = this.highlight.lit;
@@ -91,10 +94,11 @@ export class Lanes {
     context.beginPath();
     context.roundRect(x0, lane * LANE + 1, wide, LANE - 2, 4);
     context.fill();
-    const text = `${label} ${track}`;
     context.textAlign = "left";
     const seen = Math.max(0, x0);
-    if (x0 + wide - seen < context.measureText(text).width + 10) return;
+    const fits = (text) => x0 + wide - seen >= context.measureText(text).width + 10;
+    const text = [this.#several ? long(bar) : short(bar), short(bar)].find(fits);
+    if (text === undefined) return;
     context.fillStyle = textColour(colour);
     context.fillText(text, seen + 6, lane * LANE + LANE - 4.5);
   }
@@ -103,11 +107,24 @@ export class Lanes {
     return Math.max(-8, width - ((now - t) / WINDOW_MS) * width);
   }
 
+  #point(bar) {
+    this.#canvas.title = bar ? long(bar) : "";
+    this.highlight.hover(bar?.key ?? null);
+  }
+
   #under({ offsetX, offsetY }) {
     const now = this.store.now();
     const { width } = this.surface;
     const lane = Math.floor(offsetY / LANE);
     const hit = (bar) => bar.lane === lane && offsetX >= this.#x(bar.from, now, width) && offsetX <= Math.max(this.#x(bar.to ?? now, now, width), this.#x(bar.from, now, width) + SHORTEST);
-    return this.#bars.findLast(hit)?.key ?? null;
+    return this.#bars.findLast(hit);
   }
+}
+
+function short({ label, track }) {
+  return `${label} ${track}`;
+}
+
+function long(bar) {
+  return `${short(bar)}, ${bar.stream}`;
 }
