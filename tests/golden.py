@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from stages.networks.segmenter import Crop
-from stages.networks.solov2.spec import SPECS, ResNetSpec
+from stages.networks.solov2.spec import SPECS, ResNetSpec, Spec
 from stages.networks.thresholds import Thresholds
 
 HERE = Path(__file__).parent / "data" / "golden"
@@ -54,6 +54,19 @@ def config_name(spec: ResNetSpec) -> str:
 def spec_of(config: str) -> ResNetSpec:
     """The opposite of ``config_name``."""
     return next(spec for spec in SPECS if config_name(spec) == config)
+
+
+def learning_spec(meta: dict[str, Any]) -> Spec:
+    """The network whose targets and losses the reference has."""
+    return Spec(
+        name="golden",
+        classes=tuple("abcdef"),
+        grids=tuple(meta["num_grids"]),
+        kernel_channels=32,
+        long_px=224,
+        short_px=160,
+        scale_ranges=tuple((low, high) for low, high in meta["scale_ranges"]),
+    )
 
 
 def thresholds_of(test_cfg: dict[str, Any], products: int = EVERY_CELL) -> Thresholds:

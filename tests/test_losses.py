@@ -17,6 +17,7 @@ from stages.networks.solov2.network import Solov2
 from stages.networks.solov2.output import HeadOutput
 from stages.networks.solov2.spec import LIGHT_R18, Spec
 
+from .golden import learning_spec
 from .golden_recipe import make_weights, pseudo_image
 
 GOLDEN = Path(__file__).parent / "data" / "golden"
@@ -56,22 +57,10 @@ def truth(
     return picture_targets(masks, arrays[f"{name}.gt_labels"], spec, arrays[f"{name}.gt_bboxes"])
 
 
-def small_spec(meta: dict[str, Any]) -> Spec:
-    return Spec(
-        name="golden",
-        classes=tuple("abcdef"),
-        grids=tuple(meta["num_grids"]),
-        kernel_channels=32,
-        long_px=224,
-        short_px=160,
-        scale_ranges=tuple((low, high) for low, high in meta["scale_ranges"]),
-    )
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_losses_and_gradients_are_mmdetections(golden: Any, kind: str) -> None:
     meta = json.loads(str(golden["meta"]))
-    targets = [truth(golden, f"{kind}.{b}", (160, 224), small_spec(meta)) for b in (0, 1)]
+    targets = [truth(golden, f"{kind}.{b}", (160, 224), learning_spec(meta)) for b in (0, 1)]
     output = predictions(golden)
     losses = solov2_losses(output, targets)
     losses.total().backward()
@@ -102,7 +91,7 @@ def test_dice_and_focal_alone(golden: Any) -> None:
 
 def test_a_batch_with_nothing_in_it_teaches_only_background(golden: Any) -> None:
     meta = json.loads(str(golden["meta"]))
-    nothing = [truth(golden, f"no_gt.{b}", (160, 224), small_spec(meta)) for b in (0, 1)]
+    nothing = [truth(golden, f"no_gt.{b}", (160, 224), learning_spec(meta)) for b in (0, 1)]
     output = predictions(golden)
     losses = solov2_losses(output, nothing)
     losses.total().backward()
@@ -115,7 +104,7 @@ def test_ignored_cells_do_not_count(golden: Any) -> None:
     meta = json.loads(str(golden["meta"]))
     nobody, nowhere = np.zeros((0, 160, 224), np.uint8), np.zeros(0, np.int64)
     everything = np.ones((160, 224), np.bool_)
-    targets = picture_targets(nobody, nowhere, small_spec(meta), ignore=everything)
+    targets = picture_targets(nobody, nowhere, learning_spec(meta), ignore=everything)
     assert solov2_losses(predictions(golden), [targets, targets]).classes.item() == 0
 
 

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from stages.learning.targets import PictureTargets, mask_boxes, picture_targets, shrink
 from stages.networks.solov2.nano import NANO
-from stages.networks.solov2.spec import Spec
+
+from .golden import learning_spec
 
 GOLDEN = Path(__file__).parent / "data" / "golden" / "targets_and_loss.npz"
 KINDS = ("mixed", "one_empty_image", "no_gt", "random")
@@ -24,19 +25,6 @@ def golden() -> Iterator[Any]:
         yield arrays
 
 
-def golden_spec(golden: Any) -> Spec:
-    meta = json.loads(str(golden["meta"]))
-    return Spec(
-        name="golden",
-        classes=tuple("abcdef"),
-        grids=tuple(meta["num_grids"]),
-        kernel_channels=32,
-        long_px=224,
-        short_px=160,
-        scale_ranges=tuple((low, high) for low, high in meta["scale_ranges"]),
-    )
-
-
 def unpacked(bits: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     flat = np.unpackbits(bits, axis=1)[:, : height * width]
     return np.asarray(flat.reshape(len(bits), height, width), np.uint8)
@@ -46,7 +34,8 @@ def golden_targets(golden: Any, kind: str, picture: int) -> PictureTargets:
     name = f"{kind}.{picture}"
     masks = unpacked(golden[f"{name}.gt_masks"], 160, 224)
     boxes = golden[f"{name}.gt_bboxes"]
-    return picture_targets(masks, golden[f"{name}.gt_labels"], golden_spec(golden), boxes)
+    spec = learning_spec(json.loads(str(golden["meta"])))
+    return picture_targets(masks, golden[f"{name}.gt_labels"], spec, boxes)
 
 
 @pytest.mark.parametrize("picture", PICTURES)
