@@ -6,9 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 
+from pipeline.errors import TrainingError
 from stages.learning.training.course import LAST
+from stages.learning.training.ranks import ranks
 from tests.labelled import labelled
 from tests.program import PROGRAM
 from tests.trained import command_line, tensors, trained
@@ -66,3 +69,10 @@ def test_two_processes_count_together(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr
     record = json.loads((tmp_path / "skips" / "card.json").read_text())["record"]
     assert record["skips"] == ended.stderr.count("WARNING skipped: ") == 2
+
+
+def test_a_world_without_addresses_is_refused() -> None:
+    told = {"WORLD_SIZE": "2", "RANK": "0"}
+    wanted = r"got no LOCAL_RANK, MASTER_ADDR, MASTER_PORT\. Start it with torchrun"
+    with pytest.raises(TrainingError, match=wanted), ranks(torch.device("cpu"), told):
+        pass

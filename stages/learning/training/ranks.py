@@ -13,6 +13,9 @@ from pipeline.errors import TrainingError
 
 from .parts import Trainable
 
+TOLD = ("RANK", "LOCAL_RANK", "MASTER_ADDR", "MASTER_PORT")
+"""What torchrun says to each process, beside how many there are."""
+
 
 @dataclass(frozen=True)
 class Ranks:
@@ -56,11 +59,18 @@ class Ranks:
 def ranks(device: torch.device, environment: Mapping[str, str] = os.environ) -> Iterator[Ranks]:
     """The processes that torchrun started, joined; one alone without it.
 
-    :raises TrainingError: another process ended before this one.
+    :raises TrainingError: another process ended before this one, or they do not know one another.
     """
-    if int(environment.get("WORLD_SIZE", "1")) == 1:
+    if environment.get("WORLD_SIZE", "1") == "1":
         yield Ranks()
         return
+    if missing := [name for name in TOLD if name not in environment]:
+        raise TrainingError(
+            where=f"WORLD_SIZE={environment['WORLD_SIZE']}",
+            wanted=f"{', '.join(TOLD)} beside it, as torchrun sets them",
+            got=f"no {', '.join(missing)}",
+            remedy="Start it with torchrun, or unset WORLD_SIZE to train alone.",
+        )
     distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:
         yield Ranks(
