@@ -54,7 +54,7 @@ def test_the_newest_line_skips_and_says_so(actions: list[tuple[Any, ...]]) -> No
 @given(ACTIONS)
 def test_the_kept_line_keeps_until_it_is_acknowledged(actions: list[tuple[Any, ...]]) -> None:
     line = KeptLine()
-    offered = acknowledged = following = 0
+    offered = acknowledged = following = reached = 0
     for action, *values in [*actions, ("rewind",)]:
         if action == "offer":
             line.offer("a", "meta", [b"%d" % offered])
@@ -69,9 +69,10 @@ def test_the_kept_line_keeps_until_it_is_acknowledged(actions: list[tuple[Any, .
             assert line.head()[1:] == [b"%d" % following]
             line.sent()
             following += 1
+            reached = max(reached, following)
         elif action == "acknowledge":
-            assert line.acknowledge(values[0]) is (values[0] < offered)
-            if values[0] < offered:
+            assert line.acknowledge(values[0]) is (values[0] < reached)
+            if values[0] < reached:
                 acknowledged = max(acknowledged, values[0] + 1)
                 following = max(following, acknowledged)
         elif action == "rewind":

@@ -86,6 +86,7 @@ class KeptLine:
     def __init__(self) -> None:
         self._kept: deque[Parts] = deque()
         self._offered = self._sent = 0
+        self._reached = 0  # what was ever sent, on any connection
         self._ended = False
         self.acknowledged = 0
 
@@ -140,13 +141,14 @@ class KeptLine:
     def sent(self) -> None:
         """The head has been sent."""
         self._sent += 1
+        self._reached = max(self._reached, self._sent)
 
     def acknowledge(self, number: int) -> bool:
-        """All up to ``number`` is dealt with; False when there is no such message.
+        """All up to ``number`` is dealt with; False when so much was never sent.
 
         A program that comes back may have more than was sent to it on this connection.
         """
-        if number >= self._offered + self._ended:
+        if number >= self._reached:
             return False
         while self._kept and self.acknowledged <= number:
             self._kept.popleft()

@@ -90,9 +90,12 @@ class Listener:
         return not self._left and not self._given_up and self._wants(stream, kind)
 
     def acknowledge(self, number: int, now_ns: int) -> bool:
-        """All up to ``number`` is dealt with; False when there is no such message."""
-        self._waited_since_ns = now_ns
-        return self.line.acknowledge(number)
+        """All up to ``number`` is dealt with; False when so much was never sent."""
+        before = self.line.acknowledged
+        is_known = self.line.acknowledge(number)
+        if self.line.acknowledged > before:  # who says the same again and again gets nowhere
+            self._waited_since_ns = now_ns
+        return is_known
 
     def end(self, now_ns: int) -> None:
         """Everything was offered. From now on only progress counts as a reason to wait; who has
