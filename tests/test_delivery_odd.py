@@ -63,3 +63,11 @@ def test_acknowledging_the_same_again_is_no_progress_towards_the_end() -> None:
         asker.say("ack", number=2)
         ending.join(10)
         assert 0.9 < waited_s < 3
+
+
+def test_who_asks_for_what_was_never_sent_is_told_so() -> None:
+    with Station(lossless()) as station, asking(station) as (asker,):
+        after = {"publisher": station.stage.publisher, "number": 7}
+        assert asker.hello(after=after, **INDEXER)["error"] == "after"
+        assert asker.hello(**INDEXER)["kind"] == "welcome"
+        asker.say("bye")

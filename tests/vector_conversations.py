@@ -274,7 +274,7 @@ def _resumed() -> Iterator[Vector]:
 
 
 def _refused() -> Iterator[Vector]:
-    for error in ("name", "taken"):
+    for error in ("name", "taken", "after"):
         talk = Conversation("lossless", 2, name="indexr").hello()
         talk.says("error", error=error, text="'indexr'").fails()
         yield talk.vector(f"lossless: {error}", "the program is told, and does not try again")

@@ -49,6 +49,10 @@ LEAVING_MS = 1_000
 FATAL = {
     "name": ("a name in the publisher's publish.lossless", "Add it there, or take another mode"),
     "taken": ("to be the only one of this name", "Give each lossless subscriber its own name"),
+    "after": (
+        "to go on after a message that this publisher has sent under this name",
+        "Is what was written down of another name? Correct it, or leave resume_after out",
+    ),
 }
 
 log = logging.getLogger("maskstream.client")

@@ -6,7 +6,6 @@ read up to a budget.
 
 import errno
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import zmq
 
@@ -32,6 +31,7 @@ from pipeline.wire.delivery import (
 
 from .lines import KeptLine, NewestLine, Parts
 from .listener import Listener
+from .peer import Peer
 from .wishes import Wishes
 
 MOST_PEERS = 100
@@ -40,23 +40,6 @@ BUDGET = 500
 PRICES: dict[type, int] = {Ack: 1, Ping: 1, Hello: 10, Bye: 10}
 PRICE_OF_RUBBISH = 10
 STATUS = encode_answer(Delivery())
-
-
-@dataclass(eq=False)
-class Peer:
-    """One connection that has said hello. ``listener``: whose it is, when nothing may be lost."""
-
-    route: bytes
-    hello: Hello
-    line: NewestLine | KeptLine
-    heard_ns: int
-    listener: Listener | None = None
-    is_gone: bool = False
-
-    def acknowledge(self, number: int) -> bool:
-        if self.listener:
-            return self.listener.acknowledge(number, self.heard_ns)
-        return self.line.acknowledge(number)
 
 
 class Desk:
@@ -232,16 +215,22 @@ class Desk:
         if listener is None and len(self._peers) >= MOST_PEERS:
             self._say(route, Refusal("full", f"{len(self._peers)} subscribers are here"))
             return False
-        line = self._seat(listener, route, hello, now_ns) if listener else NewestLine()
+        if listener and not self._has(listener, hello, now_ns):
+            self._say(route, Refusal("after", f"{hello.name!r} was not sent so much in this run"))
+            return False
+        line = self._seat(listener, route, hello) if listener else NewestLine()
         self._wishes.ask(listener.name if listener else route, hello)
         self._peers[route] = Peer(route, hello, line, now_ns, listener)
         return self._say(route, Greeting(self._publisher, line.acknowledged))
 
-    def _seat(self, listener: Listener, route: bytes, hello: Hello, now_ns: int) -> KeptLine:
+    def _has(self, listener: Listener, hello: Hello, now_ns: int) -> bool:
+        """Take note of what it has already; False when that cannot be."""
+        after = hello.after
+        is_ours = after is not None and after.publisher == self._publisher
+        return after is None or not is_ours or listener.acknowledge(after.number, now_ns)
+
+    def _seat(self, listener: Listener, route: bytes, hello: Hello) -> KeptLine:
         """Put who may lose nothing on this connection, instead of any other."""
-        has = hello.after if hello.after and hello.after.publisher == self._publisher else None
-        if has and not listener.acknowledge(has.number, now_ns):
-            raise _rubbish(f"a hello after message {has.number}, which was not sent")
         if before := self._peers.pop(listener.route or b"", None):
             self._say(before.route, Refusal("taken", "another connection has this name now"))
         listener.arrive(route, hello)

@@ -23,6 +23,15 @@ import { openWelcomes } from "./sockets.js";
  */
 
 const ASK_AGAIN_MS = 2_000;
+/** What ends it: what we wanted to be, and what to do. @type {Record<string, [string, string]>} */
+const REFUSALS = {
+  name: ["a name in the publisher's publish.lossless", "Add it there, or take another mode"],
+  taken: ["to be the only one of this name", "Give each lossless subscriber its own name"],
+  after: [
+    "to go on after a message that this publisher has sent under this name",
+    "Is what was written down of another name? Correct it, or leave resumeAfter out",
+  ],
+};
 
 /** Fills the mailbox as the program empties it, and keeps the books. */
 export class Requester {
@@ -254,7 +263,7 @@ export class Requester {
     if (error === "unknown" && connection?.greeted) connection.sayHello();
     else if (error === "full")
       setTimeout(() => this.#closed || connection?.sayHello(), ASK_AGAIN_MS);
-    else if (error === "name" || error === "taken") this.close(unwelcome(this.#order.name, text));
+    else if (Object.hasOwn(REFUSALS, error)) this.close(unwelcome(this.#order.name, error, text));
     else if (error !== "unknown")
       process.emitWarning(`the publisher says: ${JSON.stringify(text)}`);
   }
@@ -281,13 +290,10 @@ function noDelivery() {
 
 /**
  * @param {string} name
- * @param {string} text
+ * @param {string} error
+ * @param {string} got
  */
-function unwelcome(name, text) {
-  return new EndpointError({
-    where: `lossless subscriber '${name}'`,
-    wanted: "to be the one that the publisher waits for",
-    got: text,
-    remedy: "Use a name of publish.lossless, once.",
-  });
+function unwelcome(name, error, got) {
+  const [wanted, remedy] = REFUSALS[error];
+  return new EndpointError({ where: `lossless subscriber '${name}'`, wanted, got, remedy });
 }
