@@ -4,9 +4,14 @@ import threading
 import time
 from typing import Any
 
+import zmq
+
 from pipeline.client import Subscriber
+from pipeline.demand import Demand
+from pipeline.stage import ListInbox
+from stages.publish import PublishStage
 from tests.station import Station, frame
-from tests.test_delivery import asking
+from tests.test_delivery import Asker, asking
 from tests.test_delivery_lossless import lossless, told
 
 INDEXER: dict[str, Any] = {"mode": "lossless", "name": "indexer"}
@@ -71,3 +76,25 @@ def test_who_asks_for_what_was_never_sent_is_told_so() -> None:
         assert asker.hello(after=after, **INDEXER)["error"] == "after"
         assert asker.hello(**INDEXER)["kind"] == "welcome"
         asker.say("bye")
+
+
+def test_a_hello_of_a_connection_that_is_gone_takes_nobodys_place() -> None:
+    settings = lossless(grace_s=0)
+    stage = PublishStage(settings, demand=Demand())
+    frames = stage.run(ListInbox(frame(i) for i in range(2)))
+    next(frames)  # from here on, until the next one, the publisher hears nobody
+    context = zmq.Context()
+    gone, here = (Asker(context, stage.delivery_endpoint) for _ in range(2))
+    for _ in range(3):
+        gone.ask(**INDEXER)
+    here.ask(**INDEXER)
+    time.sleep(0.3)
+    gone.socket.close()
+    time.sleep(0.3)
+    ending = threading.Thread(target=list, args=[frames])
+    ending.start()
+    assert here.hear()["kind"] == "welcome"
+    assert here.hear()["kind"] in ("message", "end")
+    here.say("bye")
+    ending.join(10)
+    context.destroy(0)

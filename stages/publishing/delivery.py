@@ -25,20 +25,16 @@ from pipeline.wire.delivery import (
     Pong,
     Refusal,
     Request,
-    decode_request,
     encode_answer,
 )
 
-from .lines import KeptLine, NewestLine, Parts
+from .lines import NewestLine, Parts
 from .listener import Listener
 from .peer import Peer
+from .requests import BUDGET, PRICE_OF_RUBBISH, PRICES, read, rubbish
 from .wishes import Wishes
 
 MOST_PEERS = 100
-BUDGET = 500
-"""What one ``listen`` spends at most, so that a flood cannot hold up frames."""
-PRICES: dict[type, int] = {Ack: 1, Ping: 1, Hello: 10, Bye: 10}
-PRICE_OF_RUBBISH = 10
 STATUS = encode_answer(Delivery())
 
 
@@ -165,9 +161,7 @@ class Desk:
         budget, someone_new = BUDGET, False
         for route, parts in self._incoming():
             try:
-                if len(parts) != 1:
-                    raise _rubbish(f"{len(parts)} parts")
-                request = decode_request(parts[0])
+                request = read(parts)
                 someone_new |= self._answer(route, request, now_ns)
                 budget -= PRICES[type(request)]
             except WireError as error:
@@ -198,7 +192,7 @@ class Desk:
         peer.heard_ns = now_ns
         match request:
             case Ack(number) if not peer.acknowledge(number):
-                raise _rubbish(f"an acknowledgement of {number}, which was not sent")
+                raise rubbish(f"an acknowledgement of {number}, which was not sent")
             case Ping():
                 self._say(route, Pong())
             case Bye():
@@ -218,10 +212,15 @@ class Desk:
         if listener and not self._has(listener, hello, now_ns):
             self._say(route, Refusal("after", f"{hello.name!r} was not sent so much in this run"))
             return False
-        line = self._seat(listener, route, hello) if listener else NewestLine()
+        line = listener.line if listener else NewestLine()
+        # First of all: a connection that is gone, whose hello was read late, takes nobody's place.
+        if not self._say(route, Greeting(self._publisher, line.following)):
+            return False
+        if listener:
+            self._seat(listener, route, hello)
         self._wishes.ask(listener.name if listener else route, hello)
         self._peers[route] = Peer(route, hello, line, now_ns, listener)
-        return self._say(route, Greeting(self._publisher, line.acknowledged))
+        return True
 
     def _has(self, listener: Listener, hello: Hello, now_ns: int) -> bool:
         """Take note of what it has already; False when that cannot be."""
@@ -229,12 +228,11 @@ class Desk:
         is_ours = after is not None and after.publisher == self._publisher
         return after is None or not is_ours or listener.acknowledge(after.number, now_ns)
 
-    def _seat(self, listener: Listener, route: bytes, hello: Hello) -> KeptLine:
+    def _seat(self, listener: Listener, route: bytes, hello: Hello) -> None:
         """Put who may lose nothing on this connection, instead of any other."""
         if before := self._peers.pop(listener.route or b"", None):
             self._say(before.route, Refusal("taken", "another connection has this name now"))
         listener.arrive(route, hello)
-        return listener.line
 
     def _leave(self, peer: Peer, now_ns: int) -> None:
         """Nothing is kept for him."""
@@ -277,12 +275,3 @@ class Desk:
                 peer.is_gone = True
             return False
         return True
-
-
-def _rubbish(got: str) -> WireError:
-    return WireError(
-        where="request",
-        wanted="one part, as docs/PROTOCOL.md says in section 12",
-        got=got,
-        remedy="Correct the client.",
-    )

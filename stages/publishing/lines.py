@@ -1,7 +1,8 @@
 """What waits for one subscriber of the delivery socket, and what is under way to it.
 
 Plain counting, without sockets. Numbers run from 0 without gaps; ``acknowledged`` is the first
-number that has not been acknowledged. Parts are whole messages but for their first part.
+number that has not been acknowledged, ``following`` the first one that a new connection is sent.
+Parts are whole messages but for their first part.
 """
 
 from collections import Counter, deque
@@ -22,6 +23,7 @@ class NewestLine:
         self._sent = 0
         self._ending = False
         self.acknowledged = 0
+        self.following = 0
 
     def offer(self, stream: str, kind: FrameKind, parts: Parts) -> bool:
         """A message that the subscriber wants; True when it takes the place of an older one."""
@@ -101,9 +103,14 @@ class KeptLine:
         """Nothing more will be offered; what comes last says so."""
         self._ended = True
 
+    @property
+    def following(self) -> int:
+        """What was not acknowledged is sent again, and the end always."""
+        return min(self.acknowledged, self._offered)
+
     def rewind(self) -> None:
-        """A new connection: all that was not acknowledged is to be sent again, and the end."""
-        self._sent = self.acknowledged = min(self.acknowledged, self._offered)
+        """A new connection: all from ``following`` on is to be sent again."""
+        self._sent = self.acknowledged = self.following
 
     def forget(self) -> int:
         """Keep nothing of what was offered; how many messages that were."""
