@@ -264,6 +264,7 @@ class PublishStage:
     def _tell(self, outlet: Outlet) -> None:
         """Send the status of every stream."""
         self._told_ns, self._news = self._clock.now_ns(), False
+        told: dict[str, list[bytes]] = {}
         for stream, tally in self._tallies.items():
             status = tally.status(
                 now_ns=self._told_ns,
@@ -281,10 +282,10 @@ class PublishStage:
                 security=outlet.security,
             )
             pseq = tally.messages["status"]
-            parts = encode_status(status, publisher=self.publisher, pseq=pseq)
-            outlet.send("status", parts)
-            self._desk.tell(stream, parts)
+            told[stream] = encode_status(status, publisher=self.publisher, pseq=pseq)
+            outlet.send("status", told[stream])
             tally.messages["status"] += 1
+        self._desk.tell(told)
 
 
 def _has_pixels(image: Image | None) -> bool:

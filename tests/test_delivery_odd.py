@@ -9,8 +9,8 @@ import zmq
 from pipeline.client import Subscriber
 from pipeline.demand import Demand
 from pipeline.stage import ListInbox
-from stages.publish import PublishStage
-from tests.station import Station, frame
+from stages.publish import PublishSettings, PublishStage
+from tests.station import ANY_PORT, Station, frame
 from tests.test_delivery import Asker, asking
 from tests.test_delivery_lossless import lossless, told
 
@@ -98,3 +98,36 @@ def test_a_hello_of_a_connection_that_is_gone_takes_nobodys_place() -> None:
     here.say("bye")
     ending.join(10)
     context.destroy(0)
+
+
+def test_who_comes_after_the_end_hears_of_it() -> None:
+    settings = PublishSettings(endpoint=ANY_PORT, lossless=("indexer",), linger_s=0)
+    with (
+        Station(settings) as station,
+        asking(station) as (last,),
+    ):
+        last.hello(**INDEXER)
+        station.put(frame(0))
+        assert last.hear()["number"] == 0
+        ending = threading.Thread(target=station.end)
+        ending.start()
+        time.sleep(0.3)
+        with Subscriber(station.endpoint, mode="credit", timeout_s=5) as late:
+            assert list(late) == []
+            assert late.statuses()["gate-2"].state == "ended"
+        last.say("bye")
+
+
+def test_who_is_given_up_at_the_end_hears_of_it() -> None:
+    with (
+        Station(lossless(grace_s=0.5)) as station,
+        Subscriber(
+            station.endpoint, mode="lossless", name="indexer", credit=2, timeout_s=5
+        ) as slow,
+    ):
+        station.put(*(frame(i) for i in range(10)))
+        assert slow.take(10) is not None
+        station.end()  # nothing is acknowledged
+        assert [f.seq for f in slow] == [1]
+        counts = slow.statistics().kinds["gate-2", "meta"]
+    assert (counts.captured, counts.received) == (10, 2)

@@ -5,7 +5,7 @@ read up to a budget.
 """
 
 import errno
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import zmq
 
@@ -57,10 +57,11 @@ class Desk:
         self._listeners = {name: Listener(name, window, grace_s) for name in names}
         self._peers: dict[bytes, Peer] = {}
         self._router: zmq.Socket[bytes] | None = None
+        self._ended = False
 
     def use(self, router: "zmq.Socket[bytes]", now_ns: int) -> None:
         """Begin, with a socket that is bound."""
-        self._router = router
+        self._router, self._ended = router, False
         self._peers.clear()
         self._wishes.forget()
         for name, listener in self._listeners.items():
@@ -82,6 +83,8 @@ class Desk:
         for name, listener in self._listeners.items():
             if listener.give_up_if_late(now_ns):
                 self._wishes.withdraw(name)
+                if listener.route is not None:
+                    self._go_on(self._peers[listener.route])
         return someone_new
 
     def wait(self, timeout_s: float) -> None:
@@ -125,14 +128,17 @@ class Desk:
                     self._skipped += peer.line.offer(stream, kind, parts)
                 self._serve(peer)
 
-    def tell(self, stream: str, parts: Parts) -> None:
-        """Send a status to who wants the stream; it is not kept."""
+    def tell(self, statuses: Mapping[str, Parts]) -> None:
+        """Send the statuses of all streams, each to who wants the stream; they are not kept."""
         for peer in self._peers.values():
-            if peer.hello.wants(stream, "status"):
-                self._send(peer.route, [STATUS, *parts])
+            peer.is_told = True
+            for stream, parts in statuses.items():
+                if peer.hello.wants(stream, "status"):
+                    self._send(peer.route, [STATUS, *parts])
 
     def end(self, now_ns: int) -> None:
         """Everything was offered and told."""
+        self._ended = True
         for listener in self._listeners.values():
             listener.end(now_ns)
         for peer in self._peers.values():
@@ -218,6 +224,8 @@ class Desk:
             return False
         if listener:
             self._seat(listener, route, hello)
+        elif self._ended:
+            line.end()
         self._wishes.ask(listener.name if listener else route, hello)
         self._peers[route] = Peer(route, hello, line, now_ns, listener)
         return True
@@ -233,6 +241,11 @@ class Desk:
         if before := self._peers.pop(listener.route or b"", None):
             self._say(before.route, Refusal("taken", "another connection has this name now"))
         listener.arrive(route, hello)
+
+    def _go_on(self, peer: Peer) -> None:
+        """Tell who was given up while he is here that what was kept for him does not come."""
+        self._say(peer.route, Greeting(self._publisher, peer.line.following))
+        self._serve(peer)
 
     def _leave(self, peer: Peer, now_ns: int) -> None:
         """Nothing is kept for him."""
@@ -250,7 +263,9 @@ class Desk:
             self._wishes.withdraw(peer.route)
 
     def _serve(self, peer: Peer) -> None:
-        """Send what waits while there is room."""
+        """Send what waits while there is room; the end not before the last status."""
+        if self._ended and not peer.is_told:
+            return
         while peer.line.waits and peer.line.under_way < peer.hello.credit:
             if not self._send(peer.route, peer.line.head()):
                 return

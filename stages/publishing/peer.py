@@ -10,7 +10,8 @@ from .listener import Listener
 
 @dataclass(eq=False)
 class Peer:
-    """Who is on a connection. ``listener``: whose it is, when nothing may be lost."""
+    """Who is on a connection. ``listener``: whose it is, when nothing may be lost. ``is_told``: if
+    he got a status of each stream that he wants."""
 
     route: bytes
     hello: Hello
@@ -18,6 +19,7 @@ class Peer:
     heard_ns: int
     listener: Listener | None = None
     is_gone: bool = False
+    is_told: bool = False
 
     def acknowledge(self, number: int) -> bool:
         if self.listener:
