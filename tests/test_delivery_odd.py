@@ -131,3 +131,24 @@ def test_who_is_given_up_at_the_end_hears_of_it() -> None:
         assert [f.seq for f in slow] == [1]
         counts = slow.statistics().kinds["gate-2", "meta"]
     assert (counts.captured, counts.received) == (10, 2)
+
+
+def test_what_was_acknowledged_before_a_connection_ended_does_not_come_again() -> None:
+    stage = PublishStage(lossless(), demand=Demand())
+    context = zmq.Context()
+    before, now = (Asker(context, stage.delivery_endpoint) for _ in range(2))
+    before.ask(credit=8, **INDEXER)
+    frames = stage.run(ListInbox(frame(i) for i in range(6)))
+    for _ in range(5):
+        next(frames)
+    assert before.hear()["kind"] == "welcome"
+    for number in range(4):
+        assert before.hear()["number"] == number
+        before.say("ack", number=number)
+    now.ask(**INDEXER)
+    time.sleep(0.3)
+    next(frames)
+    assert now.hear()["next"] == 4
+    now.say("bye")
+    list(frames)
+    context.destroy(0)

@@ -24,7 +24,6 @@ from pipeline.wire.delivery import (
     Ping,
     Pong,
     Refusal,
-    Request,
     encode_answer,
 )
 
@@ -164,11 +163,18 @@ class Desk:
                     peer.line.sent()
 
     def _hear(self, now_ns: int) -> bool:
-        budget, someone_new = BUDGET, False
+        """Hellos are answered last: what a subscriber has acknowledged on the connection before
+        may be read behind the hello of the next one."""
+        budget, someone_new, hellos = BUDGET, False, dict[bytes, Hello]()
         for route, parts in self._incoming():
             try:
                 request = read(parts)
-                someone_new |= self._answer(route, request, now_ns)
+                if route in hellos:
+                    someone_new |= self._welcome(route, hellos.pop(route), now_ns)
+                if isinstance(request, Hello):
+                    hellos[route] = request
+                else:
+                    self._answer(route, request, now_ns)
                 budget -= PRICES[type(request)]
             except WireError as error:
                 self.rubbish += 1
@@ -177,6 +183,8 @@ class Desk:
                 self._say(route, Refusal("malformed", str(error)))
             if budget <= 0:
                 break
+        for route, hello in hellos.items():
+            someone_new |= self._welcome(route, hello, now_ns)
         return someone_new
 
     def _incoming(self) -> Iterator[tuple[bytes, list[bytes]]]:
@@ -184,17 +192,15 @@ class Desk:
             route, *parts = self._socket.recv_multipart()
             yield route, parts
 
-    def _answer(self, route: bytes, request: Request, now_ns: int) -> bool:
-        """Do what is asked; True for a new subscriber.
+    def _answer(self, route: bytes, request: Ack | Ping | Bye, now_ns: int) -> None:
+        """Do what is asked.
 
         :raises WireError: when it cannot be meant.
         """
-        if isinstance(request, Hello):
-            return self._welcome(route, request, now_ns)
         peer = self._peers.get(route)
         if peer is None:
             self._say(route, Refusal("unknown", "say hello first"))
-            return False
+            return
         peer.heard_ns = now_ns
         match request:
             case Ack(number) if not peer.acknowledge(number):
@@ -203,9 +209,9 @@ class Desk:
                 self._say(route, Pong())
             case Bye():
                 self._leave(peer, now_ns)
-        return False
 
     def _welcome(self, route: bytes, hello: Hello, now_ns: int) -> bool:
+        """True for a subscriber who is here now."""
         if before := self._peers.get(route):
             self._forget(before, now_ns)
         listener = self._listeners.get(hello.name) if hello.mode == "lossless" else None
