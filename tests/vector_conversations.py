@@ -149,13 +149,15 @@ def _credit_again() -> Iterator[Vector]:
     yield talk.acknowledges(0).vector(
         "credit: no welcome", "hello again after 2 s", captured=1, received=1
     )
-    talk = Conversation("credit", 1).hello().says("error", error="full", text="100 are here")
-    yield (
-        talk.hello()
-        .welcome()
-        .record(0)
-        .takes(0)
-        .vector("credit: full", "hello again after 2 s", captured=1, received=1)
+    talk = Conversation("credit", 1).hello()
+    for _ in range(4):
+        talk.says("error", error="full", text="100 are here").hello()
+    talk.welcome().record(0).takes(0).done().acknowledges(0)
+    yield talk.vector(
+        "credit: full",
+        "hello again after 2 s each time, and not more often",
+        captured=1,
+        received=1,
     )
     talk = Conversation("credit", 1).begins()._do(silent=True)
     talk.hello().welcome().record(0).takes(0).done().acknowledges(0)

@@ -18,11 +18,15 @@ import {
 /** @import {Hello, Request} from "./requests.js" */
 /** @import {Wanted} from "./sockets.js" */
 
+/** A little less than the time between two looks, of which none may be missed. */
+const ASK_AGAIN_MS = HEARTBEAT_MS - 100;
+
 export class Connection {
   /** If the last hello was answered. */
   greeted = false;
   #connected = false;
   #heardMs = performance.now();
+  #askedMs = 0;
   /** @type {Promise<void>} */
   #saying = Promise.resolve(); // one send at a time is all that a socket allows
   #socket;
@@ -52,6 +56,7 @@ export class Connection {
 
   sayHello() {
     this.greeted = false;
+    this.#askedMs = performance.now();
     this.say(this.#hello());
   }
 
@@ -111,7 +116,7 @@ export class Connection {
     await settled(); // a program that was busy may not have looked
     if (this.#socket.closed) return;
     if (performance.now() - this.#heardMs >= HEARTBEAT_TIMEOUT_MS) this.#lost();
-    else if (!this.greeted) this.sayHello();
-    else this.say({ kind: "ping" });
+    else if (this.greeted) this.say({ kind: "ping" });
+    else if (performance.now() - this.#askedMs >= ASK_AGAIN_MS) this.sayHello();
   }
 }

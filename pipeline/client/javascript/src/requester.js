@@ -22,7 +22,6 @@ import { openWelcomes } from "./sockets.js";
  * @property {boolean} untilEnd
  */
 
-const ASK_AGAIN_MS = 2_000;
 /** What ends it: what we wanted to be, and what to do. @type {Record<string, [string, string]>} */
 const REFUSALS = {
   name: ["a name in the publisher's publish.lossless", "Add it there, or take another mode"],
@@ -261,10 +260,9 @@ export class Requester {
   #complain(error, text) {
     const connection = this.#connection;
     if (error === "unknown" && connection?.greeted) connection.sayHello();
-    else if (error === "full")
-      setTimeout(() => this.#closed || connection?.sayHello(), ASK_AGAIN_MS);
     else if (Object.hasOwn(REFUSALS, error)) this.close(unwelcome(this.#order.name, error, text));
-    else if (error !== "unknown")
+    else if (error !== "unknown" && error !== "full")
+      // then it is asked again in 2 s
       process.emitWarning(`the publisher says: ${JSON.stringify(text)}`);
   }
 

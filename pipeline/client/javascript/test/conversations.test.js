@@ -125,11 +125,14 @@ for (const { name, options, steps, expect } of read("conversations.jsonl")) {
     const subscriber = new Subscriber(await publisher.open(), { ...others, resumeAfter });
     await publisher.greet();
     const talk = new Talk(publisher, subscriber);
-    for (const step of steps) await talk.step(step);
-    const { kinds, rejected, restarts } = subscriber.statistics();
-    subscriber.close();
-    publisher.close();
-    const { captured = 0, received = 0, passedOver: passed_over = 0, lost = 0 } = kinds[0] ?? {};
-    assert.deepEqual({ captured, received, passed_over, lost, rejected, restarts }, expect);
+    try {
+      for (const step of steps) await talk.step(step);
+      const { kinds, rejected, restarts } = subscriber.statistics();
+      const { captured = 0, received = 0, passedOver: passed_over = 0, lost = 0 } = kinds[0] ?? {};
+      assert.deepEqual({ captured, received, passed_over, lost, rejected, restarts }, expect);
+    } finally {
+      subscriber.close();
+      publisher.close();
+    }
   });
 }
