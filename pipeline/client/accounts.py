@@ -62,12 +62,13 @@ class Account:
         self._epoch = 0
         self._seq = 0
         self._told: Counter[str] = Counter()  # drops of this epoch that are in the books
+        self._session = self._skipped = 0  # of the last message, where it was asked for
         # Drops of this publisher before its first message, once known; and in the books since.
         self._earlier: Counter[str] | None = None
         self._of_run: Counter[str] = Counter()
 
-    def enter(self, envelope: Envelope, passed_over: int = 0) -> None:
-        """A message came, and the publisher says how many he passed over before it.
+    def enter(self, envelope: Envelope, skipped: int = 0, session: int = 0) -> None:
+        """A message came, and the publisher says how many he ``skipped`` in this ``session``.
 
         :raises WireError: when its counters are missing; the books are as before then.
         """
@@ -78,20 +79,22 @@ class Account:
             self._begin(envelope.publisher, epoch, seq, dropped)
             self._captured += 1
         else:
-            gap = self._miss(envelope.pseq, passed_over)
+            before = self._skipped if session == self._session else 0
+            gap = self._miss(envelope.pseq, max(0, skipped - before))
             self._advance(epoch, seq, dropped, gap)
         self.next_pseq = envelope.pseq + 1
         self._received += 1
+        self._session, self._skipped = session, skipped
 
-    def catch_up(self, publisher: str, status: Status, passed_over: int = 0) -> None:
-        """A status came in its turn: of the records before it, what is not here is lost, but for
-        those that were ``passed_over``.
+    def catch_up(self, publisher: str, status: Status, session: int | None = None) -> None:
+        """A status came in its turn: of the records before it, what is not here is lost, but what
+        is missing since a message of ``session`` was passed over.
 
         Only for records, and where a status overtakes none of them.
         """
         if publisher != self.publisher or status.epoch is None or status.seq is None:
             return
-        missing = self._miss(status.messages.get("meta", 0), passed_over)
+        missing = self._miss_up_to(status.messages.get("meta", 0), session)
         if missing > 0:
             self._advance(status.epoch, status.seq, Counter(status.dropped), missing - 1)
             self.next_pseq += missing
@@ -106,10 +109,11 @@ class Account:
             self._drop(behind)
             self._captured += behind.total()
 
-    def end(self, publisher: str, messages: int) -> None:
-        """The publisher has ended after so many messages: what did not come is lost."""
+    def end(self, publisher: str, messages: int, session: int | None = None) -> None:
+        """The publisher has ended after so many messages: what did not come is lost, but what is
+        missing since a message of ``session`` was passed over."""
         if publisher == self.publisher and messages > self.next_pseq:
-            self._captured += self._miss(messages, 0)
+            self._captured += self._miss_up_to(messages, session)
             self.next_pseq = messages
 
     def statistics(self) -> KindStatistics:
@@ -122,6 +126,9 @@ class Account:
             dropped=dict(self._dropped),
             passed_over=self._passed_over,
         )
+
+    def _miss_up_to(self, pseq: int, session: int | None) -> int:
+        return self._miss(pseq, pseq if session == self._session else 0)
 
     def _miss(self, pseq: int, passed_over: int) -> int:
         """The messages before this one did not come; how many."""

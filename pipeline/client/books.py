@@ -49,8 +49,8 @@ class Books:
         self._publisher = ""
         self._restarts = self._rejected = 0
 
-    def enter(self, envelope: Envelope, passed_over: int = 0) -> None:
-        """A frame's message came, and the publisher says how many he passed over before it.
+    def enter(self, envelope: Envelope, skipped: int = 0, session: int = 0) -> None:
+        """A frame's message came, and the publisher says how many he skipped in this session.
 
         :raises WireError: when its counters are missing, or it is of one stream too many.
         """
@@ -58,7 +58,7 @@ class Books:
             self._meet(envelope.stream)
             if envelope.kind == "meta":
                 self._note_publisher(envelope.publisher)
-            self._account(envelope.stream, envelope.kind).enter(envelope, passed_over)
+            self._account(envelope.stream, envelope.kind).enter(envelope, skipped, session)
 
     def note(self, status: Status, publisher: str, now_ns: int) -> None:
         """A status came.
@@ -128,21 +128,21 @@ class Books:
             self._end(names)
             return True
 
-    def settle(self) -> None:
-        """The publisher has ended, and sends nothing more of what he was asked for: what is not
-        here was passed over."""
+    def settle(self, session: int | None) -> None:
+        """The publisher has ended, and sends nothing more of what he was asked for. What is missing
+        since a message of ``session`` was passed over; other messages, or all, are lost."""
         with self._lock:
             for status in (self._statuses[name] for name in self._over_ns):
                 if account := self._accounts.get((status.stream, "meta")):
-                    account.catch_up(self._publisher, status, status.messages.get("meta", 0))
+                    account.catch_up(self._publisher, status, session)
                     account.settle(self._publisher, status.totals)
-            self._end(self._over_ns)
+            self._end(self._over_ns, session)
 
-    def _end(self, names: Iterable[str]) -> None:
+    def _end(self, names: Iterable[str], session: int | None = None) -> None:
         for name in names:
             for kind, messages in self._statuses[name].messages.items():
                 if (name, kind) in self._accounts:
-                    self._accounts[name, kind].end(self._publisher, messages)
+                    self._accounts[name, kind].end(self._publisher, messages, session)
 
     def _known(self) -> set[str]:
         told = (status.streams for status in self._statuses.values())

@@ -16,7 +16,7 @@ class Letter:
     """A received message whose envelope was opened and whose contents were not.
 
     Of those that were asked for: ``number`` in its ``session``, and how many of its stream and kind
-    the publisher ``skipped`` since the one before.
+    the publisher has ``skipped`` there.
     """
 
     envelope: Envelope

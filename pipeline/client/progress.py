@@ -25,7 +25,6 @@ class Progress:
         self._received = self._done = self._told = -1
         self._void: set[int] = set()
         self._end: int | None = None
-        self._skipped: dict[tuple[str, str], int] = {}
 
     def greet(self, greeting: Greeting) -> None:
         """A hello was answered. Numbers go on only where nothing may be lost."""
@@ -43,7 +42,6 @@ class Progress:
         self.session += 1
         self._received = self._done = self._told = before
         self._void.clear()
-        self._skipped.clear()
         self._end = None
 
     def receive(self, number: int) -> bool:
@@ -71,12 +69,6 @@ class Progress:
         self.receive(number)
         self._end = number
         self.void(number)
-
-    def newly_skipped(self, key: tuple[str, str], skipped: int) -> int:
-        """Messages of this stream and kind that were passed over since the one before."""
-        before = self._skipped.get(key, 0)
-        self._skipped[key] = skipped
-        return max(0, skipped - before)
 
     def done_with(self, letter: Letter) -> None:
         """The program has dealt with it; one of another session concerns nobody any more."""

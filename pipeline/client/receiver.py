@@ -95,7 +95,7 @@ class Receiver:
                 self._books.note(status, envelope.publisher, self._clock.now_ns())
                 self._transport.learn(status, envelope.publisher)
         elif envelope.kind in self._kinds:
-            self._books.enter(envelope, letter.skipped)
+            self._books.enter(envelope, letter.skipped, letter.session)
             older = self._mailbox.put(letter)
             if older is not None:
                 self._books.skipped(older.envelope)

@@ -134,7 +134,8 @@ class Requested:
                 self._progress.greet(answer)
             case End(number):
                 self._progress.end(number)
-                self._books.settle()
+                is_credit = self._order.mode == "credit"
+                self._books.settle(self._progress.session if is_credit else None)
             case Refusal():
                 self._heed(answer)
             case Pong():
@@ -189,9 +190,7 @@ class Requested:
         except BaseException:
             self._progress.void(number)  # nobody will take it, so nobody will acknowledge it
             raise
-        key = (envelope.stream, envelope.kind)
-        skipped = self._progress.newly_skipped(key, delivery.skipped)
-        return Letter(envelope, parts, number, skipped, self._progress.session)
+        return Letter(envelope, parts, number, delivery.skipped, self._progress.session)
 
     def _heed(self, refusal: Refusal) -> None:
         """Do what an error asks for."""

@@ -68,40 +68,47 @@ export class Account {
   #earlier = null;
   /** Drops of this publisher that are in the books. @type {Counts} */
   #ofRun = {};
+  /** Of the last message, where it was asked for. */
+  #session = 0;
+  #skipped = 0;
 
   /**
-   * A message came, and the publisher says how many he passed over before it.
+   * A message came, and the publisher says how many he skipped in this session.
    *
    * @param {Envelope} envelope
-   * @param {number} passedOver
+   * @param {number} skipped
+   * @param {number} session
    * @throws {import("./errors.js").WireError} when its counters are missing; the books are as
    *   before then
    */
-  enter({ publisher, pseq, fields }, passedOver = 0) {
+  enter({ publisher, pseq, fields }, skipped = 0, session = 0) {
     const epoch = fields.integer("epoch");
     const seq = fields.integer("seq");
     const dropped = fields.counts("dropped");
     if (publisher === this.publisher) {
-      this.#advance(epoch, seq, dropped, this.#miss(pseq, passedOver));
+      const before = session === this.#session ? this.#skipped : 0;
+      this.#advance(epoch, seq, dropped, this.#miss(pseq, Math.max(0, skipped - before)));
     } else {
       this.#begin(publisher, epoch, seq, dropped);
       this.#captured++;
     }
     this.nextPseq = pseq + 1;
     this.#received++;
+    [this.#session, this.#skipped] = [session, skipped];
   }
 
   /**
-   * A status came in its turn: of the records before it, what is not here is lost, but for those
-   * that were passed over. Only for records, and where a status overtakes none of them.
+   * A status came in its turn: of the records before it, what is not here is lost, but what is
+   * missing since a message of `session` was passed over. Only for records, and where a status
+   * overtakes none of them.
    *
    * @param {string} publisher
    * @param {Status} status
-   * @param {number} passedOver
+   * @param {number | null} session
    */
-  catchUp(publisher, { epoch, seq, messages, dropped, totals }, passedOver = 0) {
+  catchUp(publisher, { epoch, seq, messages, dropped, totals }, session = null) {
     if (publisher !== this.publisher || epoch === null || seq === null) return;
-    const missing = this.#miss(messages.meta ?? 0, passedOver);
+    const missing = this.#missUpTo(messages.meta ?? 0, session);
     if (missing > 0) {
       this.#advance(epoch, seq, dropped, missing - 1);
       this.nextPseq += missing;
@@ -125,13 +132,16 @@ export class Account {
   }
 
   /**
-   * The publisher has ended after so many messages: what did not come is lost.
+   * The publisher has ended after so many messages: what did not come is lost, but what is missing
+   * since a message of `session` was passed over.
+   *
    * @param {string} publisher
    * @param {number} messages
+   * @param {number | null} session
    */
-  end(publisher, messages) {
+  end(publisher, messages, session = null) {
     if (publisher !== this.publisher || messages <= this.nextPseq) return;
-    this.#captured += this.#miss(messages, 0);
+    this.#captured += this.#missUpTo(messages, session);
     this.nextPseq = messages;
   }
 
@@ -146,6 +156,14 @@ export class Account {
       captured: this.#captured,
       dropped: { ...this.#dropped },
     };
+  }
+
+  /**
+   * @param {number} pseq
+   * @param {number | null} session
+   */
+  #missUpTo(pseq, session) {
+    return this.#miss(pseq, session === this.#session ? pseq : 0);
   }
 
   /**

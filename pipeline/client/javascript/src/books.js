@@ -45,18 +45,19 @@ export class Books {
   }
 
   /**
-   * A frame's message came, and the publisher says how many he passed over before it.
+   * A frame's message came, and the publisher says how many he skipped in this session.
    *
    * @param {Envelope} envelope
    * @param {FrameKind} kind
-   * @param {number} passedOver
+   * @param {number} skipped
+   * @param {number} session
    * @throws {import("./errors.js").WireError} when its counters are missing, or it is of one stream
    *   too many
    */
-  enter(envelope, kind, passedOver = 0) {
+  enter(envelope, kind, skipped = 0, session = 0) {
     this.#meet(envelope.stream);
     if (kind === "meta") this.#notePublisher(envelope.publisher);
-    this.#account(envelope.stream, kind).enter(envelope, passedOver);
+    this.#account(envelope.stream, kind).enter(envelope, skipped, session);
   }
 
   /**
@@ -136,23 +137,30 @@ export class Books {
     return true;
   }
 
-  /** The publisher has ended, and sends nothing more of what he was asked for: what is not here was
-   * passed over. */
-  settle() {
+  /**
+   * The publisher has ended, and sends nothing more of what he was asked for. What is missing since
+   * a message of `session` was passed over; other messages, or all, are lost.
+   * @param {number | null} session
+   */
+  settle(session) {
     for (const stream of this.#overMs.keys()) {
       const status = this.#statuses.get(stream);
       const account = this.#accounts.get(`${stream}/meta`)?.account;
       if (status === undefined || account === undefined) continue;
-      account.catchUp(this.#publisher, status, status.messages.meta ?? 0);
+      account.catchUp(this.#publisher, status, session);
       account.settle(this.#publisher, status.totals);
     }
-    this.#end([...this.#overMs.keys()]);
+    this.#end([...this.#overMs.keys()], session);
   }
 
-  /** @param {readonly string[]} names */
-  #end(names) {
+  /**
+   * @param {readonly string[]} names
+   * @param {number | null} session
+   */
+  #end(names, session = null) {
     for (const { stream, kind, account } of this.#accounts.values()) {
-      if (names.includes(stream)) account.end(this.#publisher, this.#messages(stream, kind));
+      if (names.includes(stream))
+        account.end(this.#publisher, this.#messages(stream, kind), session);
     }
   }
 

@@ -43,8 +43,6 @@ export class Requester {
   /** The last number that came. */
   #received = -1;
   #acknowledged = -1;
-  /** What was passed over in this session, by stream and kind. @type {Map<string, number>} */
-  #skipped = new Map();
   /** Numbers that the program has not finished with, in order. @type {number[]} */
   #outstanding = [];
   /** @type {number | null} */
@@ -156,7 +154,6 @@ export class Requester {
     this.#session++;
     this.#publisher = publisher;
     this.#received = this.#acknowledged = number;
-    this.#skipped.clear();
     this.#outstanding = [];
     this.#end = null;
   }
@@ -193,10 +190,7 @@ export class Requester {
     if (kind === undefined)
       throw wrong("message.kind", this.#wanted.kinds.join(" or "), envelope.kind);
     const session = this.#session;
-    const key = `${envelope.stream}/${kind}`;
-    const newlySkipped = Math.max(0, skipped - (this.#skipped.get(key) ?? 0));
-    this.#skipped.set(key, skipped);
-    this.#books.enter(envelope, kind, newlySkipped);
+    this.#books.enter(envelope, kind, skipped, session);
     this.#outstanding.push(number);
     const done = () => this.#finish(session, number);
     this.#mailbox.put({ envelope, parts, number, done });
@@ -233,7 +227,7 @@ export class Requester {
   #noteEnd(number) {
     if (number > this.#received) this.#advance(number);
     this.#end = number;
-    this.#books.settle();
+    this.#books.settle(this.#order.mode === "credit" ? this.#session : null);
     this.#acknowledge();
   }
 

@@ -55,23 +55,25 @@ export declare class Account {
     delivered: number;
     skipped: number;
     /**
-     * A message came, and the publisher says how many he passed over before it.
+     * A message came, and the publisher says how many he skipped in this session.
      *
      * @param {Envelope} envelope
-     * @param {number} passedOver
+     * @param {number} skipped
+     * @param {number} session
      * @throws {import("./errors.js").WireError} when its counters are missing; the books are as
      *   before then
      */
-    enter({ publisher, pseq, fields }: Envelope, passedOver?: number): void;
+    enter({ publisher, pseq, fields }: Envelope, skipped?: number, session?: number): void;
     /**
-     * A status came in its turn: of the records before it, what is not here is lost, but for those
-     * that were passed over. Only for records, and where a status overtakes none of them.
+     * A status came in its turn: of the records before it, what is not here is lost, but what is
+     * missing since a message of `session` was passed over. Only for records, and where a status
+     * overtakes none of them.
      *
      * @param {string} publisher
      * @param {Status} status
-     * @param {number} passedOver
+     * @param {number | null} session
      */
-    catchUp(publisher: string, { epoch, seq, messages, dropped, totals }: Status, passedOver?: number): void;
+    catchUp(publisher: string, { epoch, seq, messages, dropped, totals }: Status, session?: number | null): void;
     /**
      * The exact totals at the end: drops behind the last message of an epoch or of all.
      * @param {string} publisher
@@ -79,11 +81,14 @@ export declare class Account {
      */
     settle(publisher: string, totals: Totals): void;
     /**
-     * The publisher has ended after so many messages: what did not come is lost.
+     * The publisher has ended after so many messages: what did not come is lost, but what is missing
+     * since a message of `session` was passed over.
+     *
      * @param {string} publisher
      * @param {number} messages
+     * @param {number | null} session
      */
-    end(publisher: string, messages: number): void;
+    end(publisher: string, messages: number, session?: number | null): void;
     statistics(): {
         received: number;
         delivered: number;

@@ -16,15 +16,16 @@ export declare class Books {
      */
     constructor(streams: readonly string[] | null, kinds: readonly FrameKind[]);
     /**
-     * A frame's message came, and the publisher says how many he passed over before it.
+     * A frame's message came, and the publisher says how many he skipped in this session.
      *
      * @param {Envelope} envelope
      * @param {FrameKind} kind
-     * @param {number} passedOver
+     * @param {number} skipped
+     * @param {number} session
      * @throws {import("./errors.js").WireError} when its counters are missing, or it is of one stream
      *   too many
      */
-    enter(envelope: Envelope, kind: FrameKind, passedOver?: number): void;
+    enter(envelope: Envelope, kind: FrameKind, skipped?: number, session?: number): void;
     /**
      * A status came.
      * @param {Status} status
@@ -61,7 +62,10 @@ export declare class Books {
      * @param {number | null} nowMs
      */
     allOver(nowMs: number | null): boolean;
-    /** The publisher has ended, and sends nothing more of what he was asked for: what is not here was
-     * passed over. */
-    settle(): void;
+    /**
+     * The publisher has ended, and sends nothing more of what he was asked for. What is missing since
+     * a message of `session` was passed over; other messages, or all, are lost.
+     * @param {number | null} session
+     */
+    settle(session: number | null): void;
 }

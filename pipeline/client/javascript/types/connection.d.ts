@@ -3,9 +3,6 @@
 import type { Endpoint } from "./endpoints.js";
 import type { Hello, Request } from "./requests.js";
 import type { Wanted } from "./sockets.js";
-/** @import {Endpoint} from "./endpoints.js" */
-/** @import {Hello, Request} from "./requests.js" */
-/** @import {Wanted} from "./sockets.js" */
 export declare class Connection {
     #private;
     address: string;
