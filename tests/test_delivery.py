@@ -282,8 +282,17 @@ def test_the_socket_is_found_wherever_it_is(tmp_path: Path) -> None:
         {"mode": "credit", "resume_after": ("p", 1)},
         {"mode": "credit", "credit": 0},
         {"mode": "credit", "credit": 65},
+        {"mode": "credit", "streams": [str(i) for i in range(101)]},
+        {"mode": "credit", "streams": ["x" * 200 + str(i) for i in range(30)]},
+        {"mode": "lossless", "name": "x" * 65},
+        {"mode": "lossless", "name": "a\tb"},
+        {"mode": "lossless", "name": "x", "resume_after": ("", 1)},
+        {"mode": "lossless", "name": "x", "resume_after": ("p", -1)},
+        {"mode": "lossless", "name": "x", "resume_after": ("p", 1.5)},
     ],
 )
 def test_wrong_arguments_are_said_so(wrong: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=r"needs a name|is for mode|credit must be"):
+    with pytest.raises(
+        ValueError, match=r"needs a name|is for mode|credit must be|no publisher takes"
+    ):
         Subscriber("tcp://127.0.0.1:9", **wrong)

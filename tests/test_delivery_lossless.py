@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from pipeline.client import Subscriber
-from pipeline.client.requested import CREDIT
+from pipeline.client.order import CREDIT
 from pipeline.errors import EndpointError
 from pipeline.wire import FrameKind, Listener, Position
 from stages.publish import PublishSettings

@@ -7,25 +7,20 @@ welcome, which says where the delivery socket is.
 import logging
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import zmq
 
 from ..clock import Clock
 from ..errors import EndpointError
-from ..wire import WELCOME, Position, Status, Welcome, decode_welcome, open_envelope
+from ..wire import WELCOME, Status, Welcome, decode_welcome, open_envelope
 from ..wire.delivery import (
-    DELIVERY_MODES,
-    MOST_CREDIT,
     PING_S,
     SILENCE_S,
     Ack,
     Bye,
     Delivery,
-    DeliveryMode,
     End,
     Greeting,
-    Hello,
     Ping,
     Pong,
     Refusal,
@@ -37,13 +32,12 @@ from ..wire.endpoints import Endpoint, parse_endpoint
 from ..wire.fields import wrong
 from .books import Books
 from .link import Link
-from .mailbox import Letter, Mode
+from .mailbox import Letter
+from .order import Order, check, hello_of
 from .progress import Progress
 from .sockets import BURST, Parts, Wanted, connect, open_socket, receive_message, watch_handshakes
 from .waking import Waking
 
-CREDIT: dict[DeliveryMode, int] = {"credit": 1, "lossless": 16}
-"""Messages on their way when nobody says how many: the newest, or enough to keep the way full."""
 LEAVING_MS = 1_000
 """What the last acknowledgement gets to leave."""
 FATAL = {
@@ -58,23 +52,15 @@ FATAL = {
 log = logging.getLogger("maskstream.client")
 
 
-@dataclass(frozen=True)
-class Order:
-    """How to deliver. ``name`` and ``after`` belong to ``lossless``."""
-
-    mode: DeliveryMode
-    credit: int
-    name: str = ""
-    after: Position | None = None
-
-
 class Requested:
     """What was asked for; implements ``transport.Transport``.
 
+    :raises ValueError: when no publisher would understand what is asked for.
     :raises EndpointError: when an endpoint cannot be connected to.
     """
 
     def __init__(self, wanted: Wanted, order: Order, books: Books, clock: Clock) -> None:
+        check(wanted, order)
         self._wanted = wanted
         self._order = order
         self._books = books
@@ -249,16 +235,11 @@ class Requested:
         if self._link and self._link.came_up():
             self._welcomed, self._asked_ns = False, 0  # libzmq connects to who may not know us
         if not self._welcomed:
-            if now_ns - self._asked_ns >= PING_S * 1e9 and self._send(self._hello()):
+            hello = hello_of(self._wanted, self._order, self._progress.position())
+            if now_ns - self._asked_ns >= PING_S * 1e9 and self._send(hello):
                 self._asked_ns = now_ns
         elif now_ns - self._pinged_ns >= PING_S * 1e9 and self._send(Ping()):
             self._pinged_ns = now_ns
-
-    def _hello(self) -> Hello:
-        order, after = self._order, self._progress.position()
-        after = after if order.mode == "lossless" else None
-        wanted = self._wanted
-        return Hello(order.mode, wanted.kinds, order.credit, wanted.streams, order.name, after)
 
     def _pass_on(self) -> None:
         """Acknowledge what the program is done with, and what it will never see."""
@@ -273,22 +254,3 @@ class Requested:
     def _send(self, request: Request) -> bool:
         """False when nobody is connected."""
         return self._link is not None and self._link.send(encode_request(request))
-
-
-def order_of(
-    mode: Mode | DeliveryMode, credit: int | None, name: str, after: tuple[str, int] | None
-) -> Order | None:
-    """What is to be asked for; None in the modes that listen to what everybody gets.
-
-    :raises ValueError: for what does not go together.
-    """
-    if bool(name) != (mode == "lossless"):
-        raise ValueError(f"mode lossless, and no other, needs a name; got {name!r}")
-    if after is not None and mode != "lossless":
-        raise ValueError("resume_after is for mode lossless")
-    if mode not in DELIVERY_MODES:
-        return None
-    most = CREDIT[mode] if credit is None else credit
-    if not 1 <= most <= MOST_CREDIT:
-        raise ValueError(f"credit must be from 1 to {MOST_CREDIT}, got {most}")
-    return Order(mode, most, name, Position(*after) if after else None)

@@ -23,8 +23,9 @@ from ..wire import (
 from ..wire.endpoints import Endpoint, parse_endpoint
 from .books import Books, Statistics
 from .mailbox import Letter, Mailbox, Mode
+from .order import order_of
 from .receiver import Receiver
-from .requested import Requested, order_of
+from .requested import Requested
 from .sockets import Wanted, read_lock
 from .transport import Broadcast, Transport
 

@@ -5,7 +5,7 @@ import { decodeWelcome, openEnvelope, unpack } from "./decoding.js";
 import { addressOf, parseEndpoint, seenThrough } from "./endpoints.js";
 import { EndpointError, StreamError } from "./errors.js";
 import { refused, wrong } from "./fields.js";
-import { MOST_CREDIT, decodeAnswer } from "./requests.js";
+import { MOST_CREDIT, checkHello, decodeAnswer } from "./requests.js";
 import { openWelcomes } from "./sockets.js";
 
 /** @import {Books} from "./books.js" */
@@ -61,6 +61,7 @@ export class Requester {
    * @param {Mailbox} mailbox
    * @param {Books} books
    * @param {(error: StreamError) => void} reject
+   * @throws {RangeError} when no publisher would understand what is asked for
    * @throws {EndpointError} when an endpoint cannot be connected to
    */
   constructor(wanted, order, mailbox, books, reject) {
@@ -69,8 +70,9 @@ export class Requester {
     this.#mailbox = mailbox;
     this.#books = books;
     this.#reject = reject;
-    this.#welcomes = openWelcomes(wanted, (error) => this.close(error));
     if (order.after !== null) this.#begin(order.after);
+    checkHello({ ...this.#hello(), after: order.after });
+    this.#welcomes = openWelcomes(wanted, (error) => this.close(error));
     this.#readWelcomes();
   }
 

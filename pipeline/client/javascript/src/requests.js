@@ -1,8 +1,9 @@
 /** What is said on the delivery socket: docs/PROTOCOL.md, section 12. One small JSON object each. */
 
 import { parseHeader } from "./decoding.js";
+import { WireError } from "./errors.js";
 import { refused, wrong } from "./fields.js";
-import { VERSION } from "./topics.js";
+import { FRAME_KINDS, VERSION } from "./topics.js";
 
 /** @import {FrameKind} from "./topics.js" */
 
@@ -31,12 +32,40 @@ import { VERSION } from "./topics.js";
 
 export const MOST_CREDIT = 64;
 const LARGEST_ANSWER_BYTES = 4_096;
+const LARGEST_REQUEST_BYTES = 4_096;
+const MOST_STREAMS_ASKED = 100;
 const LONGEST_TEXT = 1_000;
+const LONGEST_AFTER = { publisher: "x".repeat(64), number: Number.MAX_SAFE_INTEGER };
 
 /** A request as its one part: ASCII in one line. @param {Request} request */
 export function encodeRequest(request) {
   const text = JSON.stringify({ v: VERSION, ...request });
   return text.replace(/[^ -~]/g, (odd) => `\\u${odd.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/**
+ * See that a publisher will understand a hello, also later, when it says how far we are.
+ * @param {Hello} hello
+ * @throws {RangeError} when not: he would cut the connection each time, or refuse it
+ */
+export function checkHello(hello) {
+  const isLossless = hello.mode === "lossless";
+  const longest = isLossless ? { ...hello, after: hello.after ?? LONGEST_AFTER } : hello;
+  const part = Buffer.from(encodeRequest(longest));
+  try {
+    if (part.length > LARGEST_REQUEST_BYTES)
+      throw refused("request", `up to ${LARGEST_REQUEST_BYTES} bytes`, `${part.length} bytes`);
+    const fields = parseHeader(part);
+    fields.texts("kinds", FRAME_KINDS.length);
+    if (hello.streams !== null) fields.texts("streams", MOST_STREAMS_ASKED);
+    if (!isLossless) return;
+    fields.name("name");
+    fields.inner("after").name("publisher");
+    fields.inner("after").integer("number");
+  } catch (error) {
+    if (!(error instanceof WireError)) throw error;
+    throw new RangeError(`no publisher takes this request: ${error.message}`);
+  }
 }
 
 /**

@@ -33,3 +33,18 @@ for (const { name, from, part, expect, error } of read("delivery.jsonl")) {
     });
   }
 }
+
+for (const options of [
+  { mode: "credit", streams: Array.from({ length: 101 }, (_, i) => `${i}`) },
+  { mode: "credit", streams: Array.from({ length: 30 }, (_, i) => `${"x".repeat(200)}${i}`) },
+  { mode: "credit", kinds: ["meta", "meta", "meta", "meta"] },
+  { mode: "lossless", name: "x".repeat(65) },
+  { mode: "lossless", name: "x", resumeAfter: { publisher: "", number: 1 } },
+  { mode: "lossless", name: "x", resumeAfter: { publisher: "p", number: -1 } },
+  { mode: "lossless", name: "x", resumeAfter: { publisher: "p", number: 1.5 } },
+]) {
+  test(`does not ask for what no publisher takes: ${JSON.stringify(options).slice(0, 90)}`, () => {
+    const make = () => new client.Subscriber("tcp://127.0.0.1:9", /** @type {any} */ (options));
+    assert.throws(make, RangeError);
+  });
+}

@@ -30,6 +30,7 @@ export declare class Requester {
      * @param {Mailbox} mailbox
      * @param {Books} books
      * @param {(error: StreamError) => void} reject
+     * @throws {RangeError} when no publisher would understand what is asked for
      * @throws {EndpointError} when an endpoint cannot be connected to
      */
     constructor(wanted: Wanted, order: Order, mailbox: Mailbox, books: Books, reject: (error: StreamError) => void);

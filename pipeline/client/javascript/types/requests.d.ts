@@ -66,6 +66,12 @@ export declare const MOST_CREDIT = 64;
 /** A request as its one part: ASCII in one line. @param {Request} request */
 export declare function encodeRequest(request: Request): string;
 /**
+ * See that a publisher will understand a hello, also later, when it says how far we are.
+ * @param {Hello} hello
+ * @throws {RangeError} when not: he would cut the connection each time, or refuse it
+ */
+export declare function checkHello(hello: Hello): void;
+/**
  * @param {Buffer} part
  * @returns {Answer}
  * @throws {import("./errors.js").WireError} when it is none of this protocol
