@@ -80,6 +80,10 @@ class Conversation:
         """From here on nothing is answered."""
         return self._do(silent=True)
 
+    def goes(self) -> Self:
+        """What was said has come; the publisher closes its delivery socket."""
+        return self._do(gone=True)
+
     def fails(self) -> Self:
         return self._do(fails=True)
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,7 @@ from tests.vector_cases import Vector
 CONVERSATIONS = vectors.read("conversations.jsonl")
 NOT_SAID = {"streams": None, "name": "", "after": None}
 LONGEST_S = 10
+ARRIVAL_S = 0.3
 
 
 @pytest.fixture
@@ -54,6 +56,9 @@ class Talk:
                     self._subscriber.take(LONGEST_S)
             case {"leaves": True}:
                 self._subscriber.close()
+            case {"gone": True}:
+                time.sleep(ARRIVAL_S)
+                self._publisher.router.close(0)
             case _:
                 self._is_silent = step["silent"]
 

@@ -16,6 +16,8 @@ def conversations() -> Iterator[Vector]:
         _credit,
         _credit_again,
         _at_the_end,
+        _forgotten_at_the_end,
+        _gone_behind_the_end,
         _mistakes,
         _foreign,
         _lossless,
@@ -137,6 +139,25 @@ def _at_the_end() -> Iterator[Vector]:
         "lossless: given up before the end",
         "nothing is passed over here: what is missing is lost",
         captured=4, received=1, lost=3,
+    )  # fmt: skip
+
+
+def _forgotten_at_the_end() -> Iterator[Vector]:
+    talk = Conversation("lossless", 16, name="indexer").begins().record(0).takes(0)
+    talk.says("end", number=1).says("error", error="unknown", text="?").hello().done()
+    yield talk.welcome().acknowledges(1).over().vector(
+        "lossless: forgotten at the end",
+        "the end is acknowledged as soon as it can be",
+        captured=1, received=1,
+    )  # fmt: skip
+
+
+def _gone_behind_the_end() -> Iterator[Vector]:
+    talk = Conversation("lossless", 16, name="indexer").begins().record(0).takes(0)
+    yield talk.says("end", number=1).goes().over().vector(
+        "lossless: gone behind the end",
+        "who waits only so long for an acknowledgement is not waited for either",
+        captured=1, received=1,
     )  # fmt: skip
 
 

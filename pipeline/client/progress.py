@@ -97,6 +97,11 @@ class Progress:
         return self._end is not None
 
     @property
+    def done(self) -> bool:
+        """If nothing more will be sent, and the program is done with all."""
+        return self._end is not None and self._done >= self._end
+
+    @property
     def ended(self) -> bool:
         """If the end was acknowledged."""
         return self._end is not None and self._told >= self._end

@@ -71,7 +71,7 @@ class Requested:
         self._waking = Waking()
         self._failure: EndpointError | None = None
         self._link: Link | None = None
-        self._welcomed = False
+        self._welcomed = self._gave_up = False
         self._heard_ns = self._asked_ns = self._pinged_ns = 0
         self._context = zmq.Context()
         self._records = open_socket(self._context, zmq.SUB, wanted)
@@ -108,7 +108,7 @@ class Requested:
         if parts[0].startswith(WELCOME):
             self._follow(decode_welcome(parts[0]))
             return None
-        self._heard_ns = self._clock.now_ns()
+        self._heard_ns, self._gave_up = self._clock.now_ns(), False
         answer = decode_answer(parts[0])
         match answer:
             case Delivery(None, _):
@@ -224,13 +224,17 @@ class Requested:
         return self._progress.publisher not in ("", publisher)
 
     def _is_left(self) -> bool:
-        """If the publisher did not wait for us, as he does only where nothing may be lost."""
+        """If the publisher did not wait for us, as he does only where nothing may be lost, and
+        there only so long."""
+        if self._gave_up and self._progress.done:
+            return True
         is_up = self._link is not None and self._link.is_up
         return self._order.mode == "credit" and not is_up
 
     def _keep_alive(self) -> None:
         now_ns = self._clock.now_ns()
         if self._link and now_ns - self._heard_ns >= SILENCE_S * 1e9:
+            self._gave_up = True
             self._go(self._link.at)
         if self._link and self._link.came_up():
             self._welcomed, self._asked_ns = False, 0  # libzmq connects to who may not know us

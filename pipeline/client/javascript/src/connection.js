@@ -54,6 +54,11 @@ export class Connection {
     this.#timer = setInterval(() => this.#check(), HEARTBEAT_MS);
   }
 
+  /** If what is said now arrives, and means something there. */
+  get isUp() {
+    return this.#connected && this.greeted;
+  }
+
   sayHello() {
     this.greeted = false;
     this.#askedMs = performance.now();

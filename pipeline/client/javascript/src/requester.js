@@ -3,9 +3,10 @@
 import { Connection } from "./connection.js";
 import { decodeWelcome, openEnvelope, unpack } from "./decoding.js";
 import { addressOf, parseEndpoint, seenThrough } from "./endpoints.js";
-import { EndpointError, StreamError } from "./errors.js";
+import { StreamError } from "./errors.js";
 import { refused, wrong } from "./fields.js";
 import { MOST_CREDIT, checkHello, decodeAnswer } from "./requests.js";
+import { REFUSALS, noDelivery, unwelcome } from "./refusals.js";
 import { openWelcomes } from "./sockets.js";
 
 /** @import {Books} from "./books.js" */
@@ -21,16 +22,6 @@ import { openWelcomes } from "./sockets.js";
  * @property {Position | null} after what a lossless subscriber has already
  * @property {boolean} untilEnd
  */
-
-/** What ends it: what we wanted to be, and what to do. @type {Record<string, [string, string]>} */
-const REFUSALS = {
-  name: ["a name in the publisher's publish.lossless", "Add it there, or take another mode"],
-  taken: ["to be the only one of this name", "Give each lossless subscriber its own name"],
-  after: [
-    "to go on after a message that this publisher has sent under this name",
-    "Is what was written down of another name? Correct it, or leave resumeAfter out",
-  ],
-};
 
 /** Fills the mailbox as the program empties it, and keeps the books. */
 export class Requester {
@@ -62,7 +53,7 @@ export class Requester {
    * @param {Books} books
    * @param {(error: StreamError) => void} reject
    * @throws {RangeError} when no publisher would understand what is asked for
-   * @throws {EndpointError} when an endpoint cannot be connected to
+   * @throws {import("./errors.js").EndpointError} when an endpoint cannot be connected to
    */
   constructor(wanted, order, mailbox, books, reject) {
     this.#wanted = wanted;
@@ -111,9 +102,20 @@ export class Requester {
   /** @param {import("./endpoints.js").Endpoint} at */
   #connect(at) {
     this.#connection?.drop();
-    const lost = (/** @type {unknown} */ error) => (error ? this.close(error) : this.#connect(at));
+    const lost = (/** @type {unknown} */ error) => this.#lose(at, error);
     const hear = (/** @type {Buffer[]} */ parts) => this.#guard(() => this.#hear(parts));
     this.#connection = new Connection(this.#wanted, at, () => this.#hello(), hear, lost);
+  }
+
+  /**
+   * @param {import("./endpoints.js").Endpoint} at
+   * @param {unknown} error none when nothing was heard for too long
+   */
+  #lose(at, error) {
+    const isDone = this.#order.untilEnd && this.#dealtWith() === this.#end;
+    if (error || isDone)
+      this.close(error); // a publisher who has said the end waits only so long
+    else this.#connect(at);
   }
 
   /** @returns {Hello} */
@@ -149,6 +151,7 @@ export class Requester {
     if (this.#acknowledged >= next) this.#say(this.#acknowledged); // finished since the hello
     this.#received = Math.max(this.#received, next - 1);
     this.#acknowledged = Math.max(this.#acknowledged, next - 1);
+    this.#acknowledge(); // perhaps the end is
   }
 
   /** Numbers begin anew, after what is here already. @param {Position} after */
@@ -210,13 +213,20 @@ export class Requester {
   }
 
   /** Everything before the first message that the program is not done with. */
+  #dealtWith() {
+    return this.#outstanding.length > 0 ? this.#outstanding[0] - 1 : this.#received;
+  }
+
   #acknowledge() {
-    const number = this.#outstanding.length > 0 ? this.#outstanding[0] - 1 : this.#received;
+    const number = this.#dealtWith();
     if (number > this.#acknowledged) {
       this.#acknowledged = number;
       if (this.#connection?.greeted) this.#say(number);
     }
-    if (this.#order.untilEnd && (number === this.#end || this.#isSatisfied())) this.close();
+    // Who may lose nothing stays until the publisher can hear it, who waits for it.
+    const isHeard = this.#order.mode === "credit" || this.#connection?.isUp;
+    const isOver = (number === this.#end && isHeard) || this.#isSatisfied();
+    if (this.#order.untilEnd && isOver) this.close();
   }
 
   /** If all streams that were asked for by name have ended, and the program is done with them. */
@@ -271,23 +281,4 @@ export class Requester {
       else this.close(error);
     }
   }
-}
-
-function noDelivery() {
-  return new EndpointError({
-    where: "subscriber",
-    wanted: "a publisher that delivers on request",
-    got: "one without a delivery socket",
-    remedy: "Use the mode latest or all, or a newer publisher.",
-  });
-}
-
-/**
- * @param {string} name
- * @param {string} error
- * @param {string} got
- */
-function unwelcome(name, error, got) {
-  const [wanted, remedy] = REFUSALS[error];
-  return new EndpointError({ where: `lossless subscriber '${name}'`, wanted, got, remedy });
 }

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { setTimeout } from "node:timers/promises";
 
 import { EndpointError, Subscriber } from "maskstream-client";
 import { Router, XPublisher } from "zeromq";
@@ -11,6 +12,7 @@ import { bytesOf, read } from "./reading.js";
 
 const NOT_SAID = { streams: null, name: "", after: null };
 const LONGEST_MS = 10_000;
+const ARRIVAL_MS = 300;
 
 /** The two sockets that such a subscriber needs, in the hands of the test. */
 class FalsePublisher {
@@ -47,6 +49,11 @@ class FalsePublisher {
    */
   async say(said, parts = []) {
     await this.#router.send([this.#route, JSON.stringify(said), ...parts]);
+  }
+
+  /** Close the delivery socket. */
+  go() {
+    this.#router.close();
   }
 
   close() {
@@ -90,6 +97,9 @@ class Talk {
       await assert.rejects(subscriber.take(LONGEST_MS), EndpointError);
     } else if (step.leaves) {
       subscriber.close();
+    } else if (step.gone) {
+      await setTimeout(ARRIVAL_MS);
+      this.#publisher.go();
     } else {
       this.#isSilent = step.silent;
     }

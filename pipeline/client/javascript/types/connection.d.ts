@@ -18,6 +18,8 @@ export declare class Connection {
      * @throws {import("./errors.js").EndpointError} when the endpoint cannot be connected to
      */
     constructor(wanted: Wanted, at: Endpoint, hello: () => Hello, hear: (parts: Buffer[]) => void, lost: (error?: unknown) => void);
+    /** If what is said now arrives, and means something there. */
+    get isUp(): boolean;
     sayHello(): void;
     /**
      * Unless nobody is connected: it would be old by then. (ZMQ_IMMEDIATE does that too, but throws

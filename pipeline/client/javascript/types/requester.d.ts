@@ -20,6 +20,18 @@ export type Order = {
     after: Position | null;
     untilEnd: boolean;
 };
+/** @import {Books} from "./books.js" */
+/** @import {Mailbox} from "./mailbox.js" */
+/** @import {Hello, Position} from "./requests.js" */
+/** @import {Wanted} from "./sockets.js" */
+/**
+ * @typedef {object} Order
+ * @property {"credit" | "lossless"} mode
+ * @property {number} credit messages that may be under way
+ * @property {string} name of a lossless subscriber
+ * @property {Position | null} after what a lossless subscriber has already
+ * @property {boolean} untilEnd
+ */
 /** Fills the mailbox as the program empties it, and keeps the books. */
 export declare class Requester {
     #private;
@@ -31,7 +43,7 @@ export declare class Requester {
      * @param {Books} books
      * @param {(error: StreamError) => void} reject
      * @throws {RangeError} when no publisher would understand what is asked for
-     * @throws {EndpointError} when an endpoint cannot be connected to
+     * @throws {import("./errors.js").EndpointError} when an endpoint cannot be connected to
      */
     constructor(wanted: Wanted, order: Order, mailbox: Mailbox, books: Books, reject: (error: StreamError) => void);
     /** @param {unknown} [error] */
