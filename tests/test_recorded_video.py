@@ -12,6 +12,7 @@ import pytest
 from pipeline.errors import RecordError
 from pipeline.frame import Image
 from stages.recording.mp4 import Mp4Writer
+from stages.recording.timeline import LONGEST_GAP_S
 from tests.recorded import MS, frame, lines, picture, read, record
 
 
@@ -77,6 +78,24 @@ def test_a_reconnect_goes_on_in_the_same_file(tmp_path: Path) -> None:
     times = read(tmp_path / "gate.mp4")[0]
     assert times == [40 * MS * i for i in (0, 1, 2, 50, 51, 52)]
     assert len(stage.files) == 2
+
+
+@pytest.mark.parametrize("time_base", [Fraction(1, 90_000), Fraction(1, 1_000_000)], ids=str)
+@pytest.mark.parametrize("epoch", [0, 1], ids=["timestamps leap", "camera was off"])
+def test_a_night_without_pictures_does_not_end_the_recording(
+    tmp_path: Path, time_base: Fraction, epoch: int
+) -> None:
+    """FFmpeg takes no distance of 2³¹ ticks: 36 minutes of a webcam, 6.6 hours of RTSP."""
+    second, night_s = int(1 / time_base), 14 * 3600
+    away = 0 if epoch else night_s * second
+    frames = [frame(i, i * second, time_base=time_base) for i in range(2)]
+    for seq in range(2):
+        began_ns = (night_s + seq) * 10**9
+        pts = away + seq * second
+        frames.append(frame(seq, pts, epoch=epoch, time_base=time_base, captured_ns=began_ns))
+    _, _, errors = record(tmp_path, frames)
+    assert errors == []
+    assert read(tmp_path / "gate.mp4")[0] == [0, 1, 1 + LONGEST_GAP_S, 2 + LONGEST_GAP_S]
 
 
 def test_another_picture_size_gets_another_file(tmp_path: Path) -> None:
