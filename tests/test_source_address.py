@@ -115,6 +115,19 @@ def test_a_password_that_was_not_escaped_is_in_no_name_either(password: str) -> 
     assert one(f"rtsp://me:{password}@cam/live").stream == "cam-live"
 
 
+@pytest.mark.parametrize(
+    ("address", "stream"),
+    [
+        ("rtsp://cam:554/user=admin&password=hunter2&channel=1", "cam-user-password-channel-1"),
+        ("rtsp://cam/user=admin_password=hunter2_channel=1.sdp?real", "cam-user"),
+        ("rtsp://cam/live?token=abc@hunter2", "cam-live"),
+        ("http://cam/live#abc@hunter2", "cam-live"),
+    ],
+)
+def test_a_password_in_the_path_or_the_query_is_in_no_name(address: str, stream: str) -> None:
+    assert one(address).stream == stream
+
+
 def test_natural_order_mixes_numbers_and_text() -> None:
     names = [Path(name) for name in ("b", "a10", "a", "2", "a9b", "10")]
     ordered = sorted(names, key=natural_order)

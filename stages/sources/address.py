@@ -106,8 +106,9 @@ def _host(address: str) -> str:
 def _expand(address: str) -> Iterator[SourceSpec]:
     scheme = SCHEME.match(address)
     if scheme:
-        # After the last @, also one that should have been escaped: no name shows a password.
-        place = re.split(r"[?#]", address[scheme.end() :].rpartition("@")[2])[0]
+        # No name shows a password: some stand in the path or the query, which redact knows, and
+        # some have a / that should have been escaped, so only what is behind the last @ counts.
+        place = re.split(r"[?#]", redact(address)[scheme.end() :].rpartition("@")[2])[0]
         name = re.sub(r":\d+(?=/|$)", "", place)
         yield SourceSpec(_slug(name), SCHEMES[scheme["scheme"].lower()], address)
     elif address.startswith("synthetic:"):
