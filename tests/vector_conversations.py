@@ -18,6 +18,7 @@ def conversations() -> Iterator[Vector]:
         _at_the_end,
         _forgotten_at_the_end,
         _gone_behind_the_end,
+        _out_of_turn,
         _mistakes,
         _foreign,
         _lossless,
@@ -161,6 +162,25 @@ def _gone_behind_the_end() -> Iterator[Vector]:
     )  # fmt: skip
 
 
+def _out_of_turn() -> Iterator[Vector]:
+    talk = Conversation("credit", 1).hello()
+    talk.again(0, talk.publisher.publish()).says("end", number=0).welcome().record(0).takes(1)
+    yield talk.done().acknowledges(0).vector(
+        "before the welcome",
+        "a message and an end that belong to no subscription: refused",
+        captured=1, received=1, rejected=2,
+    )  # fmt: skip
+    talk = Conversation("lossless", 16, name="indexer").begins().record(0).takes(0)
+    talk.says("end", number=0).record(1).takes(1).acknowledges(0).says("end", number=2)
+    talk.again(3, talk.publisher.publish()).says("error", error="unknown", text="?")
+    talk.hello({"publisher": "run-0", "number": 0}).done().welcome(1)
+    yield talk.acknowledges(2).over().vector(
+        "an end that is not the last number, and a message behind the end",
+        "both are refused",
+        captured=2, received=2, rejected=2,
+    )  # fmt: skip
+
+
 def _foreign() -> Iterator[Vector]:
     talk = Conversation("credit", 1).begins().record(0).takes(0).done().acknowledges(0)
     header = talk.publisher.publish()
@@ -246,6 +266,13 @@ def _resumed() -> Iterator[Vector]:
     yield talk.vector(
         "lossless: resumed at another publisher", "which begins at 0", captured=1, received=1
     )
+    talk = Conversation("lossless", 4, name="indexer", after=RESUMED).hello(RESUMED)
+    talk.not_sent(810).welcome(810).record(810).record(811).record(812).takes(812).done()
+    yield talk.acknowledges(812).vector(
+        "lossless: resumed, and sent again",
+        "what was written down is passed over, also when the publisher did not heed it",
+        captured=1, received=1,
+    )  # fmt: skip
 
 
 def _refused() -> Iterator[Vector]:

@@ -13,16 +13,15 @@ log = logging.getLogger("maskstream.client")
 class Progress:
     """Belongs to the thread that receives.
 
-    ``session``: grows when numbers begin anew. ``after``: where a former life of this program has
-    come to.
+    ``session``: grows when numbers begin anew, 0 before the first welcome. ``after``: where a
+    former life of this program has come to.
     """
 
     def __init__(self, mode: DeliveryMode, after: Position | None) -> None:
         self.session = 0
-        self.publisher = ""
+        self.publisher, number = after or ("", -1)
         self._mode = mode
-        self._after = after
-        self._received = self._done = self._told = -1
+        self._received = self._done = self._told = number
         self._void: set[int] = set()
         self._end: int | None = None
 
@@ -34,10 +33,8 @@ class Progress:
             self._miss(greeting.next)
             self._received, self._done = max(self._received, before), max(self._done, before)
             self._told = before
+            self.session = self.session or 1
             return
-        if self._after and self._after.publisher == greeting.publisher:
-            self._received = self._after.number
-            self._miss(greeting.next)
         self.publisher = greeting.publisher
         self.session += 1
         self._received = self._done = self._told = before
@@ -47,11 +44,16 @@ class Progress:
     def receive(self, number: int) -> bool:
         """A message came; False when it is here already.
 
-        :raises WireError: when one before it did not come, or more than may be on their way.
+        :raises WireError: before the welcome, behind the end, when one before it did not come, or
+            more than may be on their way.
         """
+        if self.session == 0:
+            raise refused("message", "a welcome before it", "none")
         if number <= self._received:
             return False
         most = min(self._received + 1, self._told + MOST_CREDIT + 1)
+        if self._end is not None:
+            most = min(most, self._end)
         if number > most:
             raise refused("message.number", f"one up to {most}", str(number))
         self._received = number
@@ -64,9 +66,10 @@ class Progress:
     def end(self, number: int) -> None:
         """It is the last one, and there is nothing to take.
 
-        :raises WireError: as ``receive``.
+        :raises WireError: as ``receive``, and when there was a message of this number.
         """
-        self.receive(number)
+        if not self.receive(number) and number != self._end:
+            raise refused("end.number", f"{self._received + 1}", str(number))
         self._end = number
         self.void(number)
 
@@ -108,8 +111,6 @@ class Progress:
 
     def position(self) -> Position | None:
         """What was acknowledged last, by this life or a former one."""
-        if not self.publisher:
-            return self._after
         return Position(self.publisher, self._told) if self._told >= 0 else None
 
     def _miss(self, following: int) -> None:

@@ -221,7 +221,7 @@ class Requested:
 
     def _is_another(self, publisher: str) -> bool:
         """If it took the place of the one who answered; before any did, the first hello is out."""
-        return self._progress.publisher not in ("", publisher)
+        return self._progress.session > 0 and self._progress.publisher != publisher
 
     def _is_left(self) -> bool:
         """If the publisher did not wait for us, as he does only where nothing may be lost, and

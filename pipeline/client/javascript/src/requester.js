@@ -38,6 +38,8 @@ export class Requester {
   #outstanding = [];
   /** @type {number | null} */
   #end = null;
+  /** If a publisher has ever answered. */
+  #isWelcome = false;
   #closed = false;
   #wanted;
   #order;
@@ -146,6 +148,7 @@ export class Requester {
    */
   #greet(publisher, next) {
     if (this.#connection !== null) this.#connection.greeted = true;
+    this.#isWelcome = true;
     const goesOn = this.#order.mode === "lossless" && publisher === this.#publisher;
     if (!goesOn) return this.#begin({ publisher, number: next - 1 });
     if (this.#acknowledged >= next) this.#say(this.#acknowledged); // finished since the hello
@@ -175,8 +178,7 @@ export class Requester {
         this.#books.note(message.status, message.publisher, this.heardMs);
       return this.#acknowledge(); // it may tell of an end
     }
-    if (number <= this.#received) return; // it comes again over a new connection
-    this.#advance(number);
+    if (!this.#advance(number)) return; // it comes again over a new connection
     try {
       this.#keep(number, skipped, parts);
     } finally {
@@ -237,21 +239,27 @@ export class Requester {
 
   /** @param {number} number */
   #noteEnd(number) {
-    if (number > this.#received) this.#advance(number);
+    if (!this.#advance(number) && number !== this.#end)
+      throw refused("end.number", `${this.#received + 1}`, `${number}`);
     this.#end = number;
     this.#books.settle(this.#order.mode === "credit" ? this.#session : null);
     this.#acknowledge();
   }
 
   /**
-   * The next number came.
+   * A number came; false when it is here already.
    * @param {number} number
-   * @throws {import("./errors.js").WireError} when one before it did not come, or more than may be under way
+   * @throws {import("./errors.js").WireError} before the welcome, behind the end, when one before it
+   *   did not come, or more than may be under way
    */
   #advance(number) {
-    const most = Math.min(this.#received + 1, this.#acknowledged + MOST_CREDIT + 1);
+    if (!this.#isWelcome) throw refused("message", "a welcome before it", "none");
+    if (number <= this.#received) return false;
+    const room = this.#acknowledged + MOST_CREDIT + 1;
+    const most = Math.min(this.#received + 1, room, this.#end ?? Infinity);
     if (number > most) throw refused("message.number", `one up to ${most}`, `${number}`);
     this.#received = number;
+    return true;
   }
 
   /** @param {number} number */
