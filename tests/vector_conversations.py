@@ -81,6 +81,14 @@ def _credit_again() -> Iterator[Vector]:
         captured=1,
         received=1,
     )
+    talk = Conversation("credit", 1).begins()
+    for _ in range(3):
+        talk.record(0).says("error", error="unknown", text="?").hello().welcome()
+    yield talk.takes(2).vector(
+        "credit: nothing old",
+        "no more waits for the program than it has room for; older ones give way, and are skipped",
+        captured=3, received=3,
+    )  # fmt: skip
     talk = Conversation("credit", 1).begins().silent()
     talk.hello().welcome().record(0).takes(0).done().acknowledges(0)
     yield talk.vector(

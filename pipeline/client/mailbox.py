@@ -29,9 +29,9 @@ class Letter:
 class Mailbox:
     """Messages for one reader.
 
-    ``latest``: one place per stream and kind, a newer message takes that of an older. ``all``: up
-    to ``capacity`` messages in their order, then the oldest gives way. ``credit``, ``lossless``: no
-    more come than were asked for.
+    ``latest``: one place per stream and kind, a newer message takes that of an older. ``all`` and
+    ``credit``: up to ``capacity`` messages in their order, then the oldest gives way, which in
+    ``credit`` is one from before the last hello. ``lossless``: no more come than were asked for.
     """
 
     def __init__(self, mode: Mode | DeliveryMode, capacity: int) -> None:
@@ -60,7 +60,7 @@ class Mailbox:
             if self._mode == "latest":
                 return self._replace(letter)
             self._queue.append(letter)
-            is_full = self._mode == "all" and len(self._queue) > self._capacity
+            is_full = self._mode in ("all", "credit") and len(self._queue) > self._capacity
             return self._queue.popleft() if is_full else None
 
     def take(self, timeout_s: float | None) -> Letter | None:

@@ -102,7 +102,7 @@ class Subscriber:
         self._endpoint = str(wanted.records)
         self._timeout_s = timeout_s
         self._clock = clock or SystemClock()
-        self._mailbox = Mailbox(mode, waiting)
+        self._mailbox = Mailbox(mode, order.credit if order else waiting)
         self._books = Books(wanted.streams, wanted.kinds)
         self._taken: Letter | None = None
         self._position: Position | None = None

@@ -11,7 +11,8 @@
 
 /**
  * Messages for one reader. `latest`: one place per stream and kind, a newer message takes that of
- * an older. Otherwise up to `capacity` messages in their order, then the oldest gives way.
+ * an older. Otherwise up to `capacity` messages in their order, then the oldest gives way, which in
+ * `credit` is one from before the last hello; in `lossless` no more come than were asked for.
  */
 export class Mailbox {
   /** @type {Map<string | number, Letter>} */
@@ -31,7 +32,7 @@ export class Mailbox {
    */
   constructor(mode, capacity) {
     this.#isLatest = mode === "latest";
-    this.#capacity = mode === "all" ? capacity : Infinity; // what was asked for is bounded already
+    this.#capacity = mode === "all" || mode === "credit" ? capacity : Infinity;
   }
 
   /**

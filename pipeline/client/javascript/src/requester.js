@@ -200,7 +200,8 @@ export class Requester {
     this.#books.enter(envelope, kind, skipped, session);
     this.#outstanding.push(number);
     const done = () => this.#finish(session, number);
-    this.#mailbox.put({ envelope, parts, number, done });
+    const older = this.#mailbox.put({ envelope, parts, number, done });
+    if (older !== null) this.#books.skipped(older.envelope);
   }
 
   /**

@@ -90,7 +90,7 @@ export class Subscriber {
     this.#settings = settings;
     this.#address = addressOf(wanted.records);
     this.#books = new Books(wanted.streams, wanted.kinds);
-    this.#mailbox = new Mailbox(settings.mode, settings.waiting);
+    this.#mailbox = new Mailbox(settings.mode, order?.credit ?? settings.waiting);
     const reject = this.#reject.bind(this);
     this.#receiver =
       order === null

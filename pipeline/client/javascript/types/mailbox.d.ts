@@ -16,7 +16,8 @@ export type Letter = {
  */
 /**
  * Messages for one reader. `latest`: one place per stream and kind, a newer message takes that of
- * an older. Otherwise up to `capacity` messages in their order, then the oldest gives way.
+ * an older. Otherwise up to `capacity` messages in their order, then the oldest gives way, which in
+ * `credit` is one from before the last hello; in `lossless` no more come than were asked for.
  */
 export declare class Mailbox {
     #private;
