@@ -6,12 +6,12 @@ Whatever happens, a runner closes the channel behind it and posts ``Ended``.
 
 import logging
 import threading
-import traceback
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from traceback import TracebackException, format_exception
 
 from .channel import Channel
 from .clock import Clock
@@ -55,13 +55,18 @@ class Runner(ABC):
         """Run to the end; the error that ended it early, if any."""
 
     def _run(self) -> None:
-        error: StreamError | None = None
+        # what is told when not even the telling works: a log that leaves the program, say
+        error: StreamError | None = _failure(self.name, "an end", "a thread that broke off")
         try:
             error = self._life()
         finally:
-            if self._output is not None:
-                self._output.close()
+            self._leave()
             self._post(Ended(self, error))
+
+    def _leave(self) -> None:
+        """Keep nobody waiting: nothing more comes."""
+        if self._output is not None:
+            self._output.close()
 
     def _put(self, output: Channel, frame: Frame, stage: str) -> None:
         """Hand on; when nobody takes it any more, the frame is lost for the channel's reason."""
@@ -114,7 +119,7 @@ class SourceRunner(Runner):
             if isinstance(error, SourceEnded):  # no later frame can carry these
                 self._metrics.lost_at_end(DECODE, self._source.stream, "corrupt", error.corrupt)
             return None if self._why_gone(error) else error
-        except Exception as error:
+        except BaseException as error:  # also SystemExit and Rust's panics, which nobody would hear
             return _failed(self.name, "pictures or a SourceError", error)
         return None
 
@@ -194,7 +199,7 @@ class StageRunner(Runner):
                 consumer_gone = self._why_gone(error)
                 self._inbox.abandon(consumer_gone or "failed")
                 return None if consumer_gone else error
-            except Exception as error:
+            except BaseException as error:  # as in a source
                 lost = self._inbox.fail("failed")
                 if not self._restarts.spend(self._clock.now_ns()):
                     self._inbox.abandon("failed")
@@ -202,6 +207,10 @@ class StageRunner(Runner):
                 self._tell_restart(error, lost)
                 continue
             return None
+
+    def _leave(self) -> None:
+        super()._leave()
+        self._inbox.abandon("failed")  # after an orderly end nothing is left in it
 
     def _pump(self, frames: Iterator[Frame]) -> None:
         try:
@@ -229,7 +238,7 @@ class StageRunner(Runner):
         """A time that stands still while this thread waits for room in the next channel."""
         return self._clock.now_ns() - self._waited_ns
 
-    def _tell_restart(self, error: Exception, lost: Sequence[Frame]) -> None:
+    def _tell_restart(self, error: BaseException, lost: Sequence[Frame]) -> None:
         self._metrics.restarted(self.name)
         log.warning(
             "stage %s raised and lost %d frames; restart %d of %d in %g s\n%s",
@@ -238,25 +247,30 @@ class StageRunner(Runner):
             self._restarts.used,
             self._restarts.limit,
             self._restarts.window_s,
-            redact("".join(traceback.format_exception(error))),
+            redact("".join(format_exception(error))),
         )
 
-    def _used_up(self, error: Exception, lost: Sequence[Frame]) -> StageFailed:
+    def _used_up(self, error: BaseException, lost: Sequence[Frame]) -> StageFailed:
         at = f" at {lost[0]!r}" if lost else ""
         used = f"after {self._restarts.used} restarts in {self._restarts.window_s:g} s"
         return _failed(f"stage {self.name}{at}, {used}", "frames or a StreamError", error)
 
 
-def _failed(where: str, wanted: str, cause: Exception) -> StageFailed:
-    failure = StageFailed(
+def _failed(where: str, wanted: str, cause: BaseException) -> StageFailed:
+    told = TracebackException.from_exception(cause)  # whose text can be had of any exception
+    failure = _failure(where, wanted, redact(f"{type(cause).__name__}: {told}"))
+    failure.__cause__ = cause
+    log.error("%s\n%s", where, redact("".join(told.format())))
+    return failure
+
+
+def _failure(where: str, wanted: str, got: str) -> StageFailed:
+    return StageFailed(
         where=where,
         wanted=wanted,
-        got=redact(f"{type(cause).__name__}: {cause}"),
+        got=got,
         remedy="This is a defect: please report it with the traceback in the log.",
     )
-    failure.__cause__ = cause
-    log.error("%s\n%s", where, redact("".join(traceback.format_exception(cause))))
-    return failure
 
 
 def _timed(frame: Frame, stage: str, held_ns: int) -> Frame:

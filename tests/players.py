@@ -167,7 +167,7 @@ def check_sums(report: Report) -> None:
         assert counts.captured == counts.published + sum(counts.dropped.values())
 
 
-def now_and_then(every: int, error: Exception) -> Callable[[Frame], None]:
+def now_and_then(every: int, error: BaseException) -> Callable[[Frame], None]:
     calls = 0
 
     def work(_: Frame) -> None:

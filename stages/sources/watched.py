@@ -50,7 +50,7 @@ class Watched:
         self._channel = Channel(f"capture of {stream}", watch.capacity, watch.overflow)
         self._inbox = FairInbox([self._channel])
         self._beat_ns: int | None = None
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
         self._stuck = False
         self._thread = threading.Thread(
             target=self._run, name=f"maskstream-capture-{stream}", daemon=True
@@ -108,7 +108,7 @@ class Watched:
                     self._channel.put(frame)
         except ChannelClosed:
             pass  # left behind, or told to stop
-        except Exception as error:  # raised again where the frames are taken
+        except BaseException as error:  # raised again where the frames are taken
             self._error = error
         finally:
             self._channel.close()
