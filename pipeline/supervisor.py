@@ -94,7 +94,8 @@ class Supervisor:
     ) -> Report:
         """Run to the end. ``on_tick`` is called in this thread at least every ``tick_s``.
 
-        What ``on_tick`` raises, and KeyboardInterrupt, cut the run short and go through.
+        What ``on_tick`` raises, and KeyboardInterrupt, cut the run short and go through, once all
+        have ended or the grace is over; raised again meanwhile, at once.
         """
         self._begun_ns = self._clock.now_ns()
         try:
@@ -106,6 +107,7 @@ class Supervisor:
                     on_tick(self.progress())
         except BaseException:
             self._cut()
+            self._await_end(tick_s)
             raise
         return self._account()
 
@@ -163,6 +165,12 @@ class Supervisor:
                 event = self._events.get_nowait()
         except queue.Empty:
             return
+
+    def _await_end(self, tick_s: float) -> None:
+        """Let those who have begun close their files, as far as the deadline allows."""
+        self._alive = [runner for runner in self._alive if runner.thread.ident is not None]
+        while self._alive and not self._given_up():
+            self._handle(tick_s)
 
     def _obey(self) -> None:
         if not self._sources_stop.is_set():

@@ -177,13 +177,11 @@ def test_stop_before_the_start_and_an_interrupt_in_the_middle() -> None:
             raise KeyboardInterrupt
 
     before = threading.active_count()
+    sink = Sink(work=lambda _: nap(0.2))
     with pytest.raises(KeyboardInterrupt):
-        Supervisor([Endless("a")], [Passing("track"), Sink()]).run(interrupt)
-    for _ in range(500):
-        if threading.active_count() <= before:
-            break
-        nap(0.01)
-    assert threading.active_count() <= before, "all threads end by themselves"
+        Supervisor([Endless("a")], [Passing("track"), sink]).run(interrupt)
+    assert sink.cleaned_up == 1, "what it writes is complete before the program can end"
+    assert threading.active_count() <= before
 
 
 def test_asked_a_third_time_it_leaves_soon() -> None:
