@@ -65,11 +65,15 @@ class ConfigError(StreamError, ValueError):
 
 
 class SourceError(StreamError, OSError):
-    """A file, camera or address that does not give pictures."""
+    """A file, camera or address that does not give pictures.
+
+    ``corrupt``: captured frames that were lost behind the last good one.
+    """
 
     exit_code = 3
 
-    def __init__(self, *, where: str, wanted: str, got: str, remedy: str) -> None:
+    def __init__(self, *, where: str, wanted: str, got: str, remedy: str, corrupt: int = 0) -> None:
+        self.corrupt = corrupt
         StreamError.__init__(self, where=where, wanted=wanted, got=got, remedy=remedy)
 
     def __str__(self) -> str:  # OSError would build its own from two arguments
@@ -85,11 +89,7 @@ class SourceRejected(SourceUnavailable):
 
 
 class SourceEnded(SourceError):
-    """The source stopped before its announced end; ``corrupt`` captured frames were lost there."""
-
-    def __init__(self, *, where: str, wanted: str, got: str, remedy: str, corrupt: int = 0) -> None:
-        self.corrupt = corrupt
-        super().__init__(where=where, wanted=wanted, got=got, remedy=remedy)
+    """The source stopped before its announced end."""
 
 
 class UnsupportedMedia(SourceError):

@@ -105,6 +105,11 @@ class Metrics:
             self._captured.labels(stream).inc(count)
             self._dropped.labels(stream, stage, reason).inc(count)
 
+    def connection_lost(self, stage: str, stream: str, corrupt: int) -> None:
+        """A source is about to be looked for again; it lost so many after the last good one."""
+        self.tally.source(stream, "reconnecting")
+        self.lost_at_end(stage, stream, "corrupt", corrupt)
+
     def published(self, frame: Frame, now_ns: int) -> None:
         """A frame came out of the last stage at ``now_ns``, monotonic."""
         self.tally.published(frame, now_ns)

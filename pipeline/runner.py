@@ -15,7 +15,7 @@ from traceback import TracebackException, format_exception
 
 from .channel import Channel
 from .clock import Clock
-from .errors import ChannelClosed, SourceEnded, StageFailed, StreamError
+from .errors import ChannelClosed, SourceError, StageFailed, StreamError
 from .frame import Frame
 from .inbox import FairInbox
 from .metrics import Metrics
@@ -116,7 +116,7 @@ class SourceRunner(Runner):
         try:
             self._pump(self._source.run(self._stop))
         except StreamError as error:
-            if isinstance(error, SourceEnded):  # no later frame can carry these
+            if isinstance(error, SourceError):  # no later frame can carry these
                 self._metrics.lost_at_end(DECODE, self._source.stream, "corrupt", error.corrupt)
             return None if self._why_gone(error) else error
         except BaseException as error:  # also SystemExit and Rust's panics, which nobody would hear

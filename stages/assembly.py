@@ -12,6 +12,7 @@ from pipeline.demand import Demand
 from pipeline.errors import StreamError
 from pipeline.metrics import Metrics
 from pipeline.report import Failures
+from pipeline.runner import DECODE
 from pipeline.stage import Stage
 from pipeline.supervisor import Supervisor
 
@@ -59,7 +60,7 @@ def assemble(
             spec,
             settings.decode,
             clock=clock,
-            lost=partial(metrics.tally.source, spec.stream, "reconnecting"),
+            lost=partial(metrics.connection_lost, DECODE, spec.stream),
         )
         for spec in specs
     ]

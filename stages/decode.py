@@ -103,10 +103,10 @@ class Decode:
         *,
         clock: Clock,
         random: Random | None = None,
-        lost: Callable[[], None] = lambda: None,
+        lost: Callable[[int], None] = lambda _: None,
     ) -> None:
         """``lost`` is called, in the source's thread, each time that a live source is looked for
-        again."""
+        again, with how many captured frames were lost behind the last good one."""
         self.stream = spec.stream
         self._spec = spec
         self._settings = settings

@@ -70,9 +70,10 @@ class Reconnecting:
         clock: Clock,
         random: Random,
         patience: Patience,
-        lost: Callable[[], None] = lambda: None,
+        lost: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """``lost`` is called each time that the source is about to be looked for again."""
+        """``lost`` is called each time that the source is about to be looked for again, with how
+        many captured frames were lost behind the last good one: no frame will say it."""
         self._stream = stream
         self._where = where
         self._connect = connect
@@ -100,7 +101,7 @@ class Reconnecting:
                 return
             self._check(error, began_ns)
             self._say(f"lost: {error.got}; trying again", logging.WARNING)
-            self._lost()
+            self._lost(error.corrupt)
             self._clock.wait(stop, self._backoff.next_s(error))
 
     def _frames(self) -> Iterator[Frame]:
@@ -127,6 +128,7 @@ class Reconnecting:
                 wanted=f"pictures again within {give_up_s:g} s",
                 got=error.got,
                 remedy="Check the camera and the network, or set decode.give_up_s higher",
+                corrupt=error.corrupt,
             ) from error
 
     def _say(self, what: str, level: int) -> None:

@@ -69,5 +69,5 @@ def test_a_closed_channel_names_itself() -> None:
 def test_a_source_error_keeps_its_cause() -> None:
     cause = OSError(111, "Connection refused")
     with pytest.raises(SourceUnavailable) as caught:
-        raise SourceUnavailable(**PARTS) from cause
+        raise SourceUnavailable(where="a", wanted="b", got="c", remedy="Do so.") from cause
     assert caught.value.__cause__ is cause

@@ -88,6 +88,7 @@ class Capture:
             yield from self._decode(None)
         ending = self._ending(broken)
         if ending:
+            ending.corrupt = self._lost_at_end
             raise ending from (without_address(broken) if broken else None)
 
     def _decode(self, packet: "Packet[VideoStream] | None") -> Iterator[Frame]:
@@ -163,7 +164,6 @@ class Capture:
             wanted="a whole video",
             got=f"{self._delivered} good pictures, then {missing or why}",
             remedy="Copy it again; what was good has been processed",
-            corrupt=self._lost_at_end,
         )
 
     def _missing(self) -> str:
