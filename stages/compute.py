@@ -56,7 +56,7 @@ def load_segmenter(
     # a two-core machine ran 28 frames/s with two threads and 43 with one.
     torch.set_num_threads(settings.threads or max(1, usable_cores() - 1))
     checkpoint = load_checkpoint(locate(settings.weights, report))
-    network = load_network(checkpoint, settings.network, settings.classes)
+    network = load_network(checkpoint, settings.network, settings.classes, size=settings.size)
     model = Model(network.spec.name, f"sha256:{checkpoint.sha256}", tuple(network.spec.classes))
     precision = torch.float16 if settings.precision == "float16" else torch.float32
     segmenter = make_segmenter(

@@ -6,10 +6,10 @@ never waits for a next frame while it owes a result.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.clock import Clock, SystemClock
 from pipeline.config import Settings
@@ -23,6 +23,15 @@ if TYPE_CHECKING:  # so that mistakes in the settings are told before torch is l
     from stages.networks.segmenter import Batch, Found, Segmenter
 
 
+Side = Annotated[int, Field(ge=32, le=8192)]
+
+
+def _falling(sides: tuple[int, int]) -> tuple[int, int]:
+    if sides[0] < sides[1]:
+        raise ValueError("the long side first, then the short one")
+    return sides
+
+
 class SegmentSettings(Settings):
     """What segments the frames, where, and how sure it must be."""
 
@@ -34,6 +43,9 @@ class SegmentSettings(Settings):
     """Class names in the order of the network's outputs; by default the checkpoint's own."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where to compute: auto takes a CUDA device when there is one."""
+    size: Annotated[tuple[Side, Side], AfterValidator(_falling)] | None = None
+    """Long and short side of the network's canvas, px: smaller is faster, larger finds smaller
+    things. By default what the network was made for."""
     precision: Literal["float32", "float16"] = "float32"
     """Arithmetic of the network on a CUDA device; scores are always float32."""
     threads: int = Field(default=0, ge=0)

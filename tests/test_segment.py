@@ -3,13 +3,16 @@
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import pytest
 import torch
+from pydantic import ValidationError
 from torch import Tensor
 
 from pipeline.clock import ManualClock
 from pipeline.device import Compute, CpuLane, Lane, open_lane
 from pipeline.frame import Frame
 from pipeline.stage import ListInbox
+from stages.compute import load_segmenter
 from stages.segment import SegmentSettings, SegmentStage
 from tests.tiny import TINY_MODEL, BrightSegmenter, frame
 
@@ -125,3 +128,11 @@ def test_auto_opens_a_lane_everywhere() -> None:
     assert lane.overlaps == (lane.device.type == "cuda")
     flight = lane.launch(torch.arange(6), lambda pixels: {"twice": pixels * 2})
     assert flight.finish()["twice"].tolist() == [0, 2, 4, 6, 8, 10]
+
+
+def test_the_canvas_can_have_another_size() -> None:
+    settings = SegmentSettings(size=(128, 64))
+    segmenter, _ = load_segmenter(settings, open_lane("cpu"))
+    assert segmenter.prepare([np.zeros((90, 160, 3), np.uint8)]).pixels.shape[1:3] == (64, 128)
+    with pytest.raises(ValidationError, match="the long side first"):
+        SegmentSettings(size=(64, 128))

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
@@ -16,7 +16,6 @@ from stages.networks import make_segmenter
 from stages.networks.checkpoint import load
 from stages.networks.loading import load_network
 from stages.networks.segmenter import Found, Segmenter
-from stages.networks.solov2.spec import Spec
 from stages.networks.thresholds import Thresholds
 from stages.weights.download import Report, nobody
 from stages.weights.places import locate
@@ -68,14 +67,12 @@ def open_segmenter(
 ) -> Segmenter:
     """The network that some weights (file, address, alias) belong to, with these weights.
 
-    ``size``: long and short side of its canvas, px, where the network lets one choose.
+    ``size``: long and short side of its canvas, px, where it should not be the network's own.
     ``report`` is called while something is fetched.
 
     :raises StreamError: when the weights cannot be had or belong to no network.
     """
-    network = load_network(load(locate(str(weights), report)))
-    if size is not None and isinstance(network.spec, Spec):
-        network.spec = replace(network.spec, long_px=size[0], short_px=size[1])
+    network = load_network(load(locate(str(weights), report)), size=size)
     return make_segmenter(network, thresholds, device=device)
 
 

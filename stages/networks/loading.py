@@ -14,12 +14,17 @@ from .solov2.spec import Spec
 
 
 def load_network(
-    checkpoint: Checkpoint, name: str | None = None, classes: Sequence[str] | None = None
+    checkpoint: Checkpoint,
+    name: str | None = None,
+    classes: Sequence[str] | None = None,
+    *,
+    size: tuple[int, int] | None = None,
 ) -> Network:
     """The network that ``checkpoint`` is of, with its weights, classes and preprocessing.
 
     ``name`` is the network that it must be of; without one the tensors decide. Class names are
-    ``classes``, else the file's, else those that the network was published with.
+    ``classes``, else the file's, else those that the network was published with. ``size``: long and
+    short side of the canvas, px, where it should not be the network's own.
 
     :raises CheckpointMismatch: the weights are of another network, or for other classes.
     :raises ConfigError: there is no network of this ``name``.
@@ -35,6 +40,8 @@ def load_network(
             mean=preprocessing.mean,
             std=preprocessing.std,
         )
+    if size is not None:
+        network.spec = replace(network.spec, long_px=size[0], short_px=size[1])
     return network
 
 
