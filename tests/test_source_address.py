@@ -122,6 +122,9 @@ def test_a_password_that_was_not_escaped_is_in_no_name_either(password: str) -> 
         ("rtsp://cam/user=admin_password=hunter2_channel=1.sdp?real", "cam-user"),
         ("rtsp://cam/live?token=abc@hunter2", "cam-live"),
         ("http://cam/live#abc@hunter2", "cam-live"),
+        ("rtsp:/me:hunter2@cam", "cam"),
+        ("rtsp:me:hunter2@cam", "rtsp-cam"),
+        ("rtsp:/me:hunt?er2@cam/live", "cam"),
     ],
 )
 def test_a_password_in_the_path_or_the_query_is_in_no_name(address: str, stream: str) -> None:

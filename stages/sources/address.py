@@ -128,16 +128,21 @@ def _expand_path(address: str) -> Iterator[SourceSpec]:
     path = Path(os.path.expanduser(address))
     if os.path.isdir(path) and _is_open(path):
         files = [file for file in path.iterdir() if _is_picture(file) or _is_video(file)]
-        name = path.resolve().name
+        name = _shown(path.resolve()).name
     elif has_magic(address) and not os.path.exists(path):
         files = [Path(match) for match in glob(str(path), recursive=True)]
-        name = path.parent.resolve().name
+        name = _shown(path.parent.resolve()).name
     else:
         kind: Kind = "pictures" if _is_picture(path) or os.path.isdir(path) else "file"
-        yield SourceSpec(_slug(path.stem), kind, str(path), (path,))
+        yield SourceSpec(_slug(_shown(path).stem), kind, str(path), (path,))
         return
     files = sorted((file for file in files if os.path.isfile(file)), key=natural_order)
     yield from _expand_files(files, address, _slug(name))
+
+
+def _shown(path: Path) -> Path:
+    """``path`` without credentials: it may be an address in which a slash is missing."""
+    return Path(redact(str(path)))
 
 
 def _expand_files(files: list[Path], address: str, name: str) -> Iterator[SourceSpec]:
