@@ -10,7 +10,7 @@ Exports (``formats``) stand beside them; one that fails ends alone, too.
 import itertools
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -199,10 +199,10 @@ class _Recording:
         """
         lines, self._lines = self._lines, None
         video, self._video = self._video, None
-        if lines is not None:
-            lines.close()
-        if video is not None:
-            video.close()
+        with ExitStack() as closing:  # all of them, whichever fails
+            for each in (lines, video):
+                if each is not None:
+                    closing.callback(each.close)
 
     def _line_writer(self) -> LineWriter:
         if self._lines is None:

@@ -1,6 +1,7 @@
 """Recordings: readable after a kill, alone in their failure, never over what must stay."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ import pytest
 
 from pipeline.demand import Demand
 from pipeline.errors import RecordError, StreamError
+from pipeline.frame import Frame
 from pipeline.stage import ListInbox
 from pipeline.wire import encode_header
 from stages.record import RecordSettings, RecordStage
@@ -111,6 +113,23 @@ def test_one_stream_failing_leaves_the_others(tmp_path: Path) -> None:
     assert passed == frames
     assert [error.where for error in errors] == [str(tmp_path / "bad.mp4")]
     assert len(read(tmp_path / "good.mp4")[0]) == 3
+
+
+def test_lines_that_cannot_be_closed_do_not_keep_the_video_open(tmp_path: Path) -> None:
+    """As on a network drive that tells of a full disk only when a file is closed."""
+
+    def until_the_disk_is_gone() -> Iterator[Frame]:
+        yield from (frame(seq, 40 * seq) for seq in range(5))
+        for link in Path("/proc/self/fd").iterdir():
+            if os.path.realpath(link) == str(tmp_path / "gate.jsonl"):
+                os.close(int(link.name))
+
+    errors: list[StreamError] = []
+    settings = RecordSettings(directory=tmp_path)
+    stage = RecordStage(settings, publisher="run-1", report=errors.append)
+    list(stage.run(ListInbox(until_the_disk_is_gone())))
+    assert [Path(error.where).name for error in errors] == ["gate.jsonl"]
+    assert len(read(tmp_path / "gate.mp4")[0]) == 5
 
 
 def test_files_are_closed_when_the_consumer_stops_early(tmp_path: Path) -> None:
