@@ -99,16 +99,11 @@ class Metrics:
             self._dropped.labels(frame.stream, stage, reason).inc(count)
 
     def lost_at_end(self, stage: str, stream: str, reason: str, count: int) -> None:
-        """A source ended with captured frames that it lost after the last good one."""
+        """A source, or an epoch of it, ended with captured frames lost after the last good one."""
         if count:
             self.tally.lost_at_end(stream, reason, count)
             self._captured.labels(stream).inc(count)
             self._dropped.labels(stream, stage, reason).inc(count)
-
-    def connection_lost(self, stage: str, stream: str, corrupt: int) -> None:
-        """A source is about to be looked for again; it lost so many after the last good one."""
-        self.tally.source(stream, "reconnecting")
-        self.lost_at_end(stage, stream, "corrupt", corrupt)
 
     def published(self, frame: Frame, now_ns: int) -> None:
         """A frame came out of the last stage at ``now_ns``, monotonic."""

@@ -60,7 +60,8 @@ def assemble(
             spec,
             settings.decode,
             clock=clock,
-            lost=partial(metrics.connection_lost, DECODE, spec.stream),
+            lost=partial(metrics.tally.source, spec.stream, "reconnecting"),
+            untold=partial(metrics.lost_at_end, DECODE, spec.stream),
         )
         for spec in specs
     ]

@@ -27,6 +27,7 @@ from .sources.capture import Capture
 from .sources.container import WEBCAM, Opening, opened
 from .sources.stills import pictures
 from .sources.synthetic import rendered, scene_at, split_live
+from .sources.untold import Tell
 from .sources.watched import Beat, Watch, Watched
 
 Frames = Generator[Frame, None, None]
@@ -103,16 +104,18 @@ class Decode:
         *,
         clock: Clock,
         random: Random | None = None,
-        lost: Callable[[int], None] = lambda _: None,
+        lost: Callable[[], None] = lambda: None,
+        untold: Tell = lambda _reason, _count: None,
     ) -> None:
         """``lost`` is called, in the source's thread, each time that a live source is looked for
-        again, with how many captured frames were lost behind the last good one."""
+        again; ``untold`` with captured frames that were lost behind the last of their epoch."""
         self.stream = spec.stream
         self._spec = spec
         self._settings = settings
         self._clock = clock
         self._random = random or Random()
         self._lost = lost
+        self._untold = untold
         self._left_behind: list[Watched] = []
         self.live = spec.kind in ("rtsp", "webcam") or (spec.kind == "http" and settings.http_live)
         if spec.kind == "synthetic":
@@ -147,8 +150,12 @@ class Decode:
             clock=self._clock,
             random=self._random,
             patience=patience(self._settings),
-            lost=self._lost,
+            lost=self._connection_lost,
         )
+
+    def _connection_lost(self, corrupt: int) -> None:
+        self._untold("corrupt", corrupt)
+        self._lost()
 
     def _watched(self, epoch: int, stop: threading.Event) -> Frames:
         self._left_behind = [watched for watched in self._left_behind if watched.is_left_behind]
@@ -171,6 +178,7 @@ class Decode:
             lambda beat: self._capture(epoch, beat),
             self._clock,
             watch,
+            self._untold,
         )
         self._left_behind.append(watched)
         return watched.frames(stop)

@@ -2,7 +2,7 @@
 
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -10,13 +10,15 @@ import pytest
 
 from pipeline.clock import SystemClock
 from pipeline.errors import SourceUnavailable, UnsupportedMedia
+from pipeline.frame import Frame
 from pipeline.metrics import Metrics
 from pipeline.runner import DECODE
 from pipeline.supervisor import Supervisor
 from stages.decode import Decode, DecodeSettings
 from stages.sources.address import parse_sources
+from stages.sources.watched import Beat, Watch, Watched
 from tests.media import write_video
-from tests.players import Sink, check_law, check_sums
+from tests.players import NEVER, Counting, Sink, check_law, check_sums
 
 FRAMES = 20
 
@@ -55,7 +57,7 @@ def supervised(address: str, **settings: object) -> tuple[Supervisor, Sink]:
         spec,
         DecodeSettings.model_validate(settings),
         clock=SystemClock(),
-        lost=partial(metrics.connection_lost, DECODE, "a"),
+        untold=partial(metrics.lost_at_end, DECODE, "a"),
     )
     return Supervisor([camera], [sink], metrics=metrics), sink
 
@@ -94,3 +96,32 @@ def test_a_video_without_one_good_picture(tmp_path: Path) -> None:
     check_sums(report)
     assert isinstance(report.errors[0], UnsupportedMedia)
     assert dict(report.streams["a"].dropped) == {"corrupt": FRAMES}
+
+
+class Bursting:
+    """A live source with the capture of a camera, too fast for who takes from it."""
+
+    stream, live = "a", True
+
+    def __init__(self, metrics: Metrics, frames: int, epoch: int) -> None:
+        self._metrics, self._frames, self._epoch = metrics, frames, epoch
+
+    def run(self, stop: threading.Event) -> Iterator[Frame]:
+        untold = partial(self._metrics.lost_at_end, DECODE, "a")
+        watch = Watch(10, 10, 2, "drop-oldest")
+        return Watched("a", "cam", self._capture, SystemClock(), watch, untold).frames(stop)
+
+    def _capture(self, beat: Beat) -> Generator[Frame, None, None]:
+        for made in Counting("a", self._frames, epoch=self._epoch, lose=7).run(NEVER):
+            beat()
+            yield made
+
+
+@pytest.mark.parametrize("epoch", [1, 3, 20, 1000])
+def test_epochs_that_begin_while_frames_of_the_one_before_wait(epoch: int) -> None:
+    metrics, sink = Metrics(), Sink()
+    report = Supervisor([Bursting(metrics, 1000, epoch)], [sink], metrics=metrics).run()
+    check_sums(report)
+    check_law(sink.frames)
+    told_by_nobody = sum(at % 7 == 1 and (at + 1) % epoch == 0 for at in range(1000))
+    assert report.streams["a"].captured == 1000 - told_by_nobody  # Counting forgets those

@@ -16,6 +16,8 @@ from pipeline.errors import ChannelClosed, SourceUnavailable
 from pipeline.frame import Frame
 from pipeline.inbox import FairInbox
 
+from .untold import Tell, Untold
+
 POLL_S = 0.1
 """How often a consumer that waits looks at ``stop`` and at the time."""
 FAREWELL_S = 1.0
@@ -41,13 +43,23 @@ class Watched:
     """One run of a capture. ``frames`` belongs to one thread, the capture runs in another."""
 
     def __init__(
-        self, stream: str, where: str, capture: CaptureFrames, clock: Clock, watch: Watch
+        self,
+        stream: str,
+        where: str,
+        capture: CaptureFrames,
+        clock: Clock,
+        watch: Watch,
+        untold: Tell = lambda _reason, _count: None,
     ) -> None:
+        """``untold`` hears of dropped frames that no later frame of their epoch can carry."""
         self._where = where
         self._capture = capture
         self._clock = clock
         self._watch = watch
-        self._channel = Channel(f"capture of {stream}", watch.capacity, watch.overflow)
+        self._untold = Untold(untold)
+        self._channel = Channel(
+            f"capture of {stream}", watch.capacity, watch.overflow, on_drop=self._untold.lost
+        )
         self._inbox = FairInbox([self._channel])
         self._beat_ns: int | None = None
         self._error: BaseException | None = None
@@ -71,6 +83,7 @@ class Watched:
         try:
             yield from self._watch_over(stop)
         finally:
+            self._untold.end()
             self._channel.abandon("shutdown")
             self._thread.join(0 if self._stuck else FAREWELL_S)
         if self._error and not stop.is_set():
@@ -85,6 +98,7 @@ class Watched:
             if not taken:
                 self._check(waiting_since_ns)
             for frame in taken:
+                self._untold.passed(frame)
                 yield self._inbox.release(frame)[0]
                 waiting_since_ns = self._clock.now_ns()
 
