@@ -98,6 +98,16 @@ def test_a_video_without_one_good_picture(tmp_path: Path) -> None:
     assert dict(report.streams["a"].dropped) == {"corrupt": FRAMES}
 
 
+def test_a_folder_without_one_good_picture(tmp_path: Path) -> None:
+    for number in range(3):
+        (tmp_path / f"{number}.png").write_bytes(b"no picture")
+    supervisor, _ = supervised(str(tmp_path))
+    report = supervisor.run()
+    check_sums(report)
+    assert isinstance(report.errors[0], UnsupportedMedia)
+    assert dict(report.streams["a"].dropped) == {"corrupt": 3}
+
+
 class Bursting:
     """A live source with the capture of a camera, too fast for who takes from it."""
 

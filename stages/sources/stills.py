@@ -53,6 +53,7 @@ def pictures(
         delivered, lost_at_end = delivered + 1, 0
         yield timeline.frame(image, index, clock.now_ns())
     if failure and not delivered:
+        failure.corrupt = lost_at_end if len(spec.paths) > 1 else 0
         raise failure
     if lost_at_end:
         raise SourceEnded(

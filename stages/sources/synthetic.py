@@ -42,7 +42,7 @@ def scene_at(address: str) -> Scene:
 def rendered(
     stream: str, scene: Scene, clock: Clock, stop: threading.Event, *, live: bool
 ) -> Generator[Frame, None, None]:
-    """Every picture of ``scene``; live, each at its time and none that time has passed over."""
+    """Every picture of ``scene``; live, none before its time, late ones as soon as they can be."""
     timeline = Timeline(stream, 1 / Fraction(scene.fps).limit_denominator(1001), clock, live=live)
     began_ns = clock.now_ns()
     for index in range(scene.frames):
