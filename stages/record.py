@@ -2,8 +2,9 @@
 
 ``DIR/<stream>.jsonl`` has one line a frame, exactly the ``meta`` header of the wire, ``pseq``
 counting the lines. ``DIR/<stream>.mp4`` shows the annotated picture, else the plain one. When the
-picture changes its size the video goes on in ``<stream>.2.mp4``, ``.3`` and so on: a file has one
-size. The lines of a frame tell which: those of one picture size belong to one file, in order.
+picture changes its size or the shape of its pixels, the video goes on in ``<stream>.2.mp4``,
+``.3`` and so on: a file has one. The lines tell which: those in a row with the same ``image``
+belong to one file.
 Exports (``formats``) stand beside them; one that fails ends alone, too.
 """
 
@@ -212,17 +213,17 @@ class _Recording:
         return self._lines
 
     def _video_for(self, picture: Image, frame: Frame) -> Mp4Writer:
-        size = (picture.width, picture.height)
-        if self._video is not None and self._video.size == size:
-            return self._video
+        size, aspect = (picture.width, picture.height), picture.sample_aspect
         if self._video is not None:
+            if (self._video.size, self._video.sample_aspect) == (size, aspect):
+                return self._video
             self._video.close()
         self._timeline = Timeline()
         settings = self._settings
         self._video = Mp4Writer(
             self._paths.next_video(),
             size=size,
-            sample_aspect=picture.sample_aspect,
+            sample_aspect=aspect,
             time_base=frame.time_base,
             preset=settings.preset,
             crf=settings.crf,

@@ -2,6 +2,7 @@
 
 import itertools
 import resource
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def test_another_picture_size_gets_another_file(tmp_path: Path) -> None:
     assert len(lines(tmp_path / "gate.jsonl")) == 5
     assert stage.files[-1] == tmp_path / "gate.2.mp4"
     assert errors == []
+
+
+def test_another_shape_of_pixels_gets_another_file(tmp_path: Path) -> None:
+    """A file has one; the pictures of a camera that comes back with another would be distorted."""
+    wide = replace(picture(2), sample_aspect=Fraction(4, 3))
+    frames = [frame(0, 0), frame(1, 40)]
+    frames += [frame(i, 40 * i, epoch=1, image=wide) for i in range(2)]
+    record(tmp_path, frames)
+    for name, aspect in (("gate.mp4", 1), ("gate.2.mp4", Fraction(4, 3))):
+        with av.open(str(tmp_path / name)) as container:
+            assert container.streams.video[0].sample_aspect_ratio == aspect
+            assert len(list(container.decode(video=0))) == 2
 
 
 @pytest.mark.parametrize("size", [(1, 1), (3, 5), (65, 48), (64, 47)], ids=str)

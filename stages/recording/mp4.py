@@ -47,7 +47,7 @@ BT709 = 1
 
 
 class Mp4Writer:
-    """Writes pictures of one size with the times of their source. One thread.
+    """Writes pictures of one size and shape of pixels, with the times of their source. One thread.
 
     ``fragment_s``: seconds of video that a kill can lose, and the distance of key frames.
     """
@@ -70,6 +70,7 @@ class Mp4Writer:
         """
         self.path = path
         self.size = size
+        self.sample_aspect = sample_aspect
         self._tick = _tick_s(time_base)
         self._fragment = Fraction(fragment_s)
         self._last_pts = -1
@@ -83,17 +84,17 @@ class Mp4Writer:
             self._stream: VideoStream = self._container.add_stream(
                 "libx264", rate=HINTED_HZ, options=options
             )
-            self._describe(self._stream, sample_aspect, threads)
+            self._describe(self._stream, threads)
             self._container.start_encoding()
 
-    def _describe(self, stream: VideoStream, sample_aspect: Fraction, threads: int) -> None:
+    def _describe(self, stream: VideoStream, threads: int) -> None:
         width, height = self.size
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.time_base = self._tick
         codec: VideoCodecContext = stream.codec_context
         codec.time_base = self._tick
-        codec.sample_aspect_ratio = sample_aspect
+        codec.sample_aspect_ratio = self.sample_aspect
         codec.thread_count = threads
         codec.gop_size = 100_000  # key frames come by time, see write
         codec.colorspace = Colorspace.ITU709
