@@ -126,7 +126,7 @@ def test_no_secret_of_a_source_comes_out_anywhere(tmp_path: Path) -> None:
             f"http://{login}:{http_port}/gone.mp4?token={TOKEN}#{TOKEN}",
             f"denied=http://{USER}:{TOKEN}@127.0.0.1:{http_port}/served.mp4",
             f"rtsp://{login}:{rtsp_port}/live?user={USER}&password={TOKEN}",
-            f"shut=rtsp://{login}:1/user={USER}&password={TOKEN}&channel=1",
+            f"rtsp://{login}:1/user={USER}&password={TOKEN}&channel=1",
             f"nobody=rtsp://{USER}:{TOKEN}@no-such-host.invalid/live",
         )
         arguments = ("--publish", place, "--record", "kept", "--set", "metrics.port=0")
