@@ -56,6 +56,17 @@ class Conversation:
             self.publisher.publish()
         return self
 
+    def drops(self, *reasons: str) -> Self:
+        """Frames are dropped behind what was published."""
+        for reason in reasons:
+            self.publisher.drop(reason)
+        return self
+
+    def epoch(self) -> Self:
+        """A new epoch begins."""
+        self.publisher.begin()
+        return self
+
     def another_publisher(self) -> Self:
         self.publisher = Publisher("run-1")
         return self
@@ -97,8 +108,10 @@ class Conversation:
         self.steps.append(step)
         return self
 
-    def vector(self, name: str, about: str, **books: int) -> Vector:
-        expect = {**dict.fromkeys(BOOKS, 0), **books}
+    def vector(
+        self, name: str, about: str, *, dropped: dict[str, int] | None = None, **books: int
+    ) -> Vector:
+        expect = {**dict.fromkeys(BOOKS, 0), "dropped": dropped or {}, **books}
         return {
             "name": name,
             "about": about,

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from tests.conversation import Conversation
 from tests.vector_cases import Vector
+from tests.vector_late import late_joiners
 
 RESUMED = {"publisher": "run-0", "number": 811}
 
@@ -16,6 +17,7 @@ def conversations() -> Iterator[Vector]:
         _credit,
         _credit_again,
         _at_the_end,
+        late_joiners,
         _forgotten_at_the_end,
         _gone_behind_the_end,
         _out_of_turn,

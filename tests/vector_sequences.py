@@ -53,6 +53,7 @@ RUNS = {
     "the end, for a late joiner of the first epoch": "qlqlrqerqF",
     "the end, for a late joiner of a later epoch, after a status": "lqqeqrSqrlqeqrqF",
     "the end, for a late joiner of a later epoch, after a status of the next": "lqeqrqrerqSqrqqF",
+    "the end, for a late joiner of a later epoch, after a status before": "lqqelSqrqlqeqrqF",
     "a publisher restarts": "rqrlRqrrlr",
     "a publisher restarts twice, once unseen": "rrRllRrqr",
     "a publisher restarts, and ends": "rqrRllqrlqF",

@@ -63,8 +63,9 @@ class Account:
         self._seq = 0
         self._told: Counter[str] = Counter()  # drops of this epoch that are in the books
         self._session = self._skipped = 0  # of the last message, where it was asked for
-        # Drops of this publisher before its first message, once known; and in the books since.
+        # Drops of this publisher before one of its epochs, once known; and in the books since.
         self._earlier: Counter[str] | None = None
+        self._since = 0
         self._of_run: Counter[str] = Counter()
 
     def enter(self, envelope: Envelope, skipped: int = 0, session: int = 0) -> None:
@@ -98,9 +99,20 @@ class Account:
         if missing > 0:
             self._advance(status.epoch, status.seq, Counter(status.dropped), missing - 1)
             self.next_pseq += missing
-        if self._earlier is None and status.epoch == self._epoch:
-            self._earlier = Counter(status.totals.dropped) - Counter(status.dropped)
-            self._of_run = Counter(self._told)  # what is counted of epochs before is in earlier
+
+    def orient(self, publisher: str, status: Status) -> None:
+        """A status came, perhaps before its turn, and tells what was dropped before its epoch.
+
+        The first one of the first message's epoch, or a later one, will do.
+        """
+        if publisher != self.publisher or self._earlier is not None:
+            return
+        if status.epoch is None or status.epoch < self._epoch:
+            return
+        self._earlier = Counter(status.totals.dropped) - Counter(status.dropped)
+        self._since = status.epoch
+        # What is counted of epochs before is in earlier.
+        self._of_run = Counter(self._told) if status.epoch == self._epoch else Counter()
 
     def settle(self, publisher: str, totals: Totals) -> None:
         """The exact totals at the end: drops behind the last message of an epoch or of all."""
@@ -142,7 +154,7 @@ class Account:
         self.publisher = publisher
         self._epoch, self._seq, self._told = epoch, seq, dropped
         self._earlier = Counter() if epoch == 0 else None
-        self._of_run = Counter(dropped)
+        self._since, self._of_run = epoch, Counter(dropped)
 
     def _advance(self, epoch: int, seq: int, dropped: Counter[str], gap: int) -> None:
         """What was captured and dropped since the last message, ``gap`` messages being lost.
@@ -152,11 +164,12 @@ class Account:
         """
         if epoch != self._epoch:
             self._captured += max(0, gap - max(0, seq - dropped.total()))
-            self._told, self._seq = Counter(), -1
+            self._told, self._epoch, self._seq = Counter(), epoch, -1
         self._captured += max(0, seq - self._seq)
         self._drop(dropped - self._told)
-        self._epoch, self._seq, self._told = epoch, seq, dropped
+        self._seq, self._told = seq, dropped
 
     def _drop(self, dropped: Counter[str]) -> None:
         self._dropped += dropped
-        self._of_run += dropped
+        if self._epoch >= self._since:
+            self._of_run += dropped

@@ -58,7 +58,11 @@ class Books:
             self._meet(envelope.stream)
             if envelope.kind == "meta":
                 self._note_publisher(envelope.publisher)
-            self._account(envelope.stream, envelope.kind).enter(envelope, skipped, session)
+            account = self._account(envelope.stream, envelope.kind)
+            account.enter(envelope, skipped, session)
+            status = self._statuses.get(envelope.stream)
+            if envelope.kind == "meta" and status is not None:
+                account.orient(envelope.publisher, status)
 
     def note(self, status: Status, publisher: str, now_ns: int) -> None:
         """A status came.
@@ -69,6 +73,8 @@ class Books:
             self._meet(status.stream)
             self._note_publisher(publisher)
             self._statuses[status.stream] = status
+            if account := self._accounts.get((status.stream, "meta")):
+                account.orient(publisher, status)
             if status.state in OVER:
                 self._over_ns.setdefault(status.stream, now_ns)
             else:

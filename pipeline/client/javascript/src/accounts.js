@@ -64,9 +64,10 @@ export class Account {
   #seq = 0;
   /** Drops of this epoch that are in the books. @type {Counts} */
   #told = {};
-  /** Drops of this publisher before its first message. @type {Counts | null} */
+  /** Drops of this publisher before one of its epochs, once known. @type {Counts | null} */
   #earlier = null;
-  /** Drops of this publisher that are in the books. @type {Counts} */
+  #since = 0;
+  /** Drops of this publisher that are in the books since that epoch. @type {Counts} */
   #ofRun = {};
   /** Of the last message, where it was asked for. */
   #session = 0;
@@ -106,17 +107,29 @@ export class Account {
    * @param {Status} status
    * @param {number | null} session
    */
-  catchUp(publisher, { epoch, seq, messages, dropped, totals }, session = null) {
+  catchUp(publisher, { epoch, seq, messages, dropped }, session = null) {
     if (publisher !== this.publisher || epoch === null || seq === null) return;
     const missing = this.#missUpTo(messages.meta ?? 0, session);
     if (missing > 0) {
       this.#advance(epoch, seq, dropped, missing - 1);
       this.nextPseq += missing;
     }
-    if (this.#earlier === null && epoch === this.#epoch) {
-      this.#earlier = minus(totals.dropped, dropped);
-      this.#ofRun = this.#told; // what is counted of epochs before is in earlier
-    }
+  }
+
+  /**
+   * A status came, perhaps before its turn, and tells what was dropped before its epoch. The first
+   * one of the first message's epoch, or a later one, will do.
+   *
+   * @param {string} publisher
+   * @param {Status} status
+   */
+  orient(publisher, { epoch, dropped, totals }) {
+    if (publisher !== this.publisher || this.#earlier !== null) return;
+    if (epoch === null || epoch < this.#epoch) return;
+    this.#earlier = minus(totals.dropped, dropped);
+    this.#since = epoch;
+    // What is counted of epochs before is in earlier.
+    this.#ofRun = epoch === this.#epoch ? this.#told : {};
   }
 
   /**
@@ -189,7 +202,7 @@ export class Account {
     this.publisher = publisher;
     [this.#epoch, this.#seq, this.#told] = [epoch, seq, dropped];
     this.#earlier = epoch === 0 ? {} : null;
-    this.#ofRun = dropped;
+    [this.#since, this.#ofRun] = [epoch, dropped];
   }
 
   /**
@@ -204,16 +217,16 @@ export class Account {
   #advance(epoch, seq, dropped, gap) {
     if (epoch !== this.#epoch) {
       this.#captured += Math.max(0, gap - Math.max(0, seq - total(dropped)));
-      [this.#told, this.#seq] = [{}, -1];
+      [this.#told, this.#epoch, this.#seq] = [{}, epoch, -1];
     }
     this.#captured += Math.max(0, seq - this.#seq);
     this.#drop(minus(dropped, this.#told));
-    [this.#epoch, this.#seq, this.#told] = [epoch, seq, dropped];
+    [this.#seq, this.#told] = [seq, dropped];
   }
 
   /** @param {Counts} dropped */
   #drop(dropped) {
     this.#dropped = plus(this.#dropped, dropped);
-    this.#ofRun = plus(this.#ofRun, dropped);
+    if (this.#epoch >= this.#since) this.#ofRun = plus(this.#ofRun, dropped);
   }
 }

@@ -57,7 +57,10 @@ export class Books {
   enter(envelope, kind, skipped = 0, session = 0) {
     this.#meet(envelope.stream);
     if (kind === "meta") this.#notePublisher(envelope.publisher);
-    this.#account(envelope.stream, kind).enter(envelope, skipped, session);
+    const account = this.#account(envelope.stream, kind);
+    account.enter(envelope, skipped, session);
+    const status = this.#statuses.get(envelope.stream);
+    if (kind === "meta" && status !== undefined) account.orient(envelope.publisher, status);
   }
 
   /**
@@ -71,6 +74,7 @@ export class Books {
     this.#meet(status.stream);
     this.#notePublisher(publisher);
     this.#statuses.set(status.stream, status);
+    this.#accounts.get(`${status.stream}/meta`)?.account.orient(publisher, status);
     if (!OVER.includes(status.state)) this.#overMs.delete(status.stream);
     else if (!this.#overMs.has(status.stream)) this.#overMs.set(status.stream, nowMs);
   }

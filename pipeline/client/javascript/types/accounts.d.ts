@@ -73,7 +73,15 @@ export declare class Account {
      * @param {Status} status
      * @param {number | null} session
      */
-    catchUp(publisher: string, { epoch, seq, messages, dropped, totals }: Status, session?: number | null): void;
+    catchUp(publisher: string, { epoch, seq, messages, dropped }: Status, session?: number | null): void;
+    /**
+     * A status came, perhaps before its turn, and tells what was dropped before its epoch. The first
+     * one of the first message's epoch, or a later one, will do.
+     *
+     * @param {string} publisher
+     * @param {Status} status
+     */
+    orient(publisher: string, { epoch, dropped, totals }: Status): void;
     /**
      * The exact totals at the end: drops behind the last message of an epoch or of all.
      * @param {string} publisher
