@@ -3,7 +3,7 @@
 
 import { isWelcome, decodeWelcome, openEnvelope, unpack } from "./decoding.js";
 import { StreamError } from "./errors.js";
-import { Sockets } from "./sockets.js";
+import { Sockets, settled } from "./sockets.js";
 
 /** @import {Subscriber as Sub} from "zeromq" */
 /** @import {Books} from "./books.js" */
@@ -36,9 +36,7 @@ export class Receiver {
     this.#books = books;
     this.#reject = reject;
     this.#sockets = new Sockets(wanted, (error) => this.close(error));
-    this.#timer = setInterval(() => {
-      if (untilEnd && books.allOver(performance.now())) this.close();
-    }, CHECK_MS);
+    this.#timer = untilEnd ? setInterval(() => this.#checkEnd(), CHECK_MS) : undefined;
     this.#read(this.#sockets.records);
     this.#read(this.#sockets.pictures);
   }
@@ -48,6 +46,12 @@ export class Receiver {
     clearInterval(this.#timer);
     this.#sockets.close();
     this.#mailbox.finish(error);
+  }
+
+  async #checkEnd() {
+    await settled(); // a program that was busy may not have looked
+    if (this.#sockets.records.closed) return;
+    if (this.#books.allOver(performance.now())) this.close();
   }
 
   /** @param {Sub} socket */
