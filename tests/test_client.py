@@ -241,6 +241,9 @@ def test_wrong_arguments_are_said_so() -> None:
         Subscriber("tcp://127.0.0.1:5555", "gate-2")
     with pytest.raises(ValueError, match="kinds must be of meta, annotated, image, got"):
         Subscriber("tcp://127.0.0.1:9", kinds=("status",))  # type: ignore[arg-type]
+    for waiting in (0, -1, float("nan")):
+        with pytest.raises(ValueError, match="waiting must be 1 or more, got"):
+            Subscriber("tcp://127.0.0.1:9", mode="all", waiting=waiting)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="mode must be of latest, all, credit, lossless, got"):
         Subscriber("tcp://127.0.0.1:9", mode="newest")  # type: ignore[arg-type]
 

@@ -86,6 +86,8 @@ class Subscriber:
     ) -> None:
         _check_choice("kinds", kinds, FRAME_KINDS)
         _check_choice("mode", [mode], ("latest", "all", *DELIVERY_MODES))
+        if mode == "all" and not waiting >= 1:
+            raise ValueError(f"waiting must be 1 or more, got {waiting}")
         order = order_of(mode, credit, name, resume_after)
         if isinstance(streams, str):  # a sequence of names, each of one letter
             raise ValueError(f"streams must be a list of names, got {streams!r}")

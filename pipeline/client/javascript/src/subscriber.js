@@ -78,13 +78,10 @@ export class Subscriber {
    * @throws {RangeError} for an unknown mode or kind, or an option that does not go with the mode
    */
   constructor(endpoint, options = {}) {
-    const settings = {
-      mode: /** @type {Mode} */ ("latest"),
-      waiting: 256,
-      untilEnd: true,
-      ...options,
-    };
-    checkChoice("mode", [settings.mode], MODES);
+    const { mode = "latest", waiting = 256, untilEnd = true } = options;
+    const settings = { ...options, mode, waiting, untilEnd };
+    checkChoice("mode", [mode], MODES);
+    if (mode === "all") checkRoom(waiting);
     const order = orderOf(settings);
     const wanted = wantedOf(endpoint, options);
     this.#settings = settings;
@@ -236,6 +233,12 @@ function wantedOf(endpoint, options) {
     kinds: [...kinds],
     lock: readLock(keys, serverKey),
   };
+}
+
+/** @param {unknown} waiting */
+function checkRoom(waiting) {
+  if (typeof waiting === "number" && waiting >= 1) return;
+  throw new RangeError(`waiting must be 1 or more, got ${waiting}`);
 }
 
 /**

@@ -1,4 +1,4 @@
-/** What is published to everybody, received by a program that is busy. */
+/** What is published to everybody, received by a program that is busy, or asks for odd things. */
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -61,3 +61,24 @@ test("a program that is busy at the end loses no picture", { timeout: 20_000 }, 
   records.close();
   pictures.close();
 });
+
+test("what is not said is as usual", { timeout: 20_000 }, async () => {
+  const options = /** @type {any} */ ({ mode: undefined, waiting: undefined, untilEnd: undefined });
+  const records = new XPublisher({ linger: 0 });
+  await records.bind("tcp://127.0.0.1:*");
+  const subscriber = new Subscriber(String(records.lastEndpoint), options);
+  while (!String(await records.receive()).startsWith("\x01v1/"));
+  const messages = { meta: 0, annotated: 0, image: 0 };
+  const { header } = golden("status");
+  await send(records, { ...header, state: "ended", messages, streams: ["gate-2"] });
+  assert.equal(await subscriber.take(5_000), null);
+  assert.ok(subscriber.ended);
+  records.close();
+});
+
+for (const waiting of [0, -1, NaN, "7"]) {
+  test(`no room for a message: ${waiting}`, () => {
+    const options = /** @type {any} */ ({ mode: "all", waiting });
+    assert.throws(() => new Subscriber("tcp://127.0.0.1:9", options).close(), RangeError);
+  });
+}
