@@ -26,7 +26,7 @@ R  the publisher dies, and another one begins
 b  the clock steps back by an hour
 t  the program takes one message
 x  something that is none of the protocol arrives
-y  a frame is published, and its record arrives damaged
+y  a frame is published, and its record arrives damaged    z  damaged inside
 """
 RUNS = {
     "nothing lost": "rrrr",
@@ -60,6 +60,7 @@ RUNS = {
     "the clock steps back": "rqrbrqrblr",
     "rubbish between": "rxrxxr",
     "a damaged record is lost": "ryrqyr",
+    "a record that is damaged inside is lost": "rzrqzrS",
     "the newest of each: two are skipped": "Lrrrtrt",
     "the newest of each: nothing is skipped": "Lrtrt",
     "the newest of each: skipped, lost and dropped": "LrrlqrtqqllrrqrStr",
@@ -233,7 +234,8 @@ class _Play:
             actions: dict[str, Any] = {
                 "r": self._receive, "l": self._lose, "e": self._epoch, "S": self._status,
                 "F": self._end, "R": self._restart, "b": self._step_back, "t": self._take,
-                "x": self._rubbish, "y": self._damage,
+                "x": self._rubbish, "y": lambda: self._damage("pseq"),
+                "z": lambda: self._damage("instances"),
             }  # fmt: skip
             actions[letter]()
 
@@ -280,8 +282,8 @@ class _Play:
         self.events.append({"parts": [part(b"v1/gate-2/meta/"), part(b"\xffrubbish")]})
         self.rejected += 1
 
-    def _damage(self) -> None:
-        text = json.dumps(self._publisher.publish() | {"pseq": None})
+    def _damage(self, field: str) -> None:
+        text = json.dumps(self._publisher.publish() | {field: "?"})
         self.events.append({"parts": [part(b"v1/gate-2/meta/"), part(text.encode())]})
         self.truth.happens("lost")
         self.rejected += 1

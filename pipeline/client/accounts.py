@@ -87,6 +87,11 @@ class Account:
         self._received += 1
         self._session, self._skipped = session, skipped
 
+    def spoil(self) -> None:
+        """A message that was entered turns out to be damaged inside: it counts as lost."""
+        self._received -= 1
+        self._lost += 1
+
     def catch_up(self, publisher: str, status: Status, session: int | None = None) -> None:
         """A status came in its turn: of the records before it, what is not here is lost, but what
         is missing since a message of ``session`` was passed over.

@@ -97,6 +97,10 @@ class Books:
         with self._lock:
             self._account(envelope.stream, envelope.kind).delivered += 1
 
+    def spoiled(self, envelope: Envelope) -> None:
+        with self._lock:
+            self._account(envelope.stream, envelope.kind).spoil()
+
     def rejected(self) -> int:
         """Count a message that is none of this protocol; all of them so far."""
         with self._lock:

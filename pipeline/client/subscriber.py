@@ -210,14 +210,15 @@ class Subscriber:
 
     def _open(self, letter: Letter) -> Message | None:
         """The whole of a message; None, and counted, when the inside is damaged."""
-        self._books.delivered(letter.envelope)
         if letter.number is not None:
             self._position = Position(letter.envelope.publisher, letter.number)
         try:
             message = unpack(letter.envelope, letter.parts)
         except WireError as error:
+            self._books.spoiled(letter.envelope)
             self._receiver.reject(error)
             return None
+        self._books.delivered(letter.envelope)
         frame = message.frame
         if frame is None or frame.model is None:
             return message

@@ -98,6 +98,12 @@ export class Account {
     [this.#session, this.#skipped] = [session, skipped];
   }
 
+  /** A message that was entered turns out to be damaged inside: it counts as lost. */
+  spoil() {
+    this.#received--;
+    this.#lost++;
+  }
+
   /**
    * A status came in its turn: of the records before it, what is not here is lost, but what is
    * missing since a message of `session` was passed over. Only for records, and where a status

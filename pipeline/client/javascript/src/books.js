@@ -100,6 +100,11 @@ export class Books {
     if (kind !== "status") this.#account(stream, kind).delivered++;
   }
 
+  /** @param {Envelope} envelope */
+  spoiled({ stream, kind }) {
+    if (kind !== "status") this.#account(stream, kind).spoil();
+  }
+
   /** Count a message that is none of this protocol; all of them so far. */
   rejected() {
     return ++this.#rejected;

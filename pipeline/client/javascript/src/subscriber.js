@@ -165,15 +165,16 @@ export class Subscriber {
   #open(letter) {
     const { envelope, parts, number } = letter;
     this.#inHand = letter;
-    this.#books.delivered(envelope);
     try {
       const message = unpack(envelope, parts);
+      this.#books.delivered(envelope);
       if (message.kind === "status") return null;
       const model = message.model && this.#books.model(message.stream, message.model);
       const position = number === undefined ? null : { publisher: message.publisher, number };
       return { ...message, model, position };
     } catch (error) {
       if (!(error instanceof WireError)) throw error;
+      this.#books.spoiled(envelope);
       this.#reject(error);
       return null;
     }

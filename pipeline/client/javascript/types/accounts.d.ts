@@ -64,6 +64,8 @@ export declare class Account {
      *   before then
      */
     enter({ publisher, pseq, fields }: Envelope, skipped?: number, session?: number): void;
+    /** A message that was entered turns out to be damaged inside: it counts as lost. */
+    spoil(): void;
     /**
      * A status came in its turn: of the records before it, what is not here is lost, but what is
      * missing since a message of `session` was passed over. Only for records, and where a status

@@ -44,6 +44,8 @@ export declare class Books {
     skipped({ stream, kind }: Envelope): void;
     /** @param {Envelope} envelope */
     delivered({ stream, kind }: Envelope): void;
+    /** @param {Envelope} envelope */
+    spoiled({ stream, kind }: Envelope): void;
     /** Count a message that is none of this protocol; all of them so far. */
     rejected(): number;
     /** The last status of each stream, from the publisher that is there now. */
