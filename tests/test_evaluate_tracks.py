@@ -141,7 +141,9 @@ def test_detections_of_an_unknown_sequence_are_refused(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_named_before_anything_is_read(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StreamError, match="wanted to write results there, got File exists"):
+    with pytest.raises(
+        StreamError, match="wanted a folder that can be written to, got File exists"
+    ):
         evaluate(
             "--ground-truth", tmp_path / "no", "--results", tmp_path, "--out", tmp_path / "file"
         )

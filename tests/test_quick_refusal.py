@@ -28,7 +28,7 @@ from tests.program import PROGRAM
         (["run", "synthetic:demo", "--weights", "x" * 5000], 6, "wanted a file, an address or an"),
         (["run", "synthetic:demo", "--weights", "ftp://x/y.pth"], 6, "got the scheme 'ftp'"),
         (["run", ".", "clips/*.mp4"], 3, "., clips/*.mp4: wanted videos or pictures, got none"),
-        (["run", "synthetic:demo", "--record", "/proc/self/x"], 8, "/proc/self/x: wanted a dir"),
+        (["run", "synthetic:demo", "--record", "/proc/self/x"], 8, "/proc/self/x: wanted a folder"),
         (["run", "gopher://x"], 2, "wanted rtsp(s)://… or http(s)://…"),
     ],
     ids=lambda value: " ".join(value)[:60] if isinstance(value, list) else "",
