@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import zmq
 
 from pipeline.client import KindStatistics, Subscriber
 from pipeline.errors import EndpointError
@@ -234,6 +235,17 @@ def test_silence_is_an_error_when_a_limit_is_set() -> None:
 def test_a_bad_endpoint_is_said_so(endpoint: str) -> None:
     with pytest.raises(EndpointError, match=r"^subscriber: wanted"):
         Subscriber(endpoint)
+
+
+def test_pictures_may_have_an_address_of_another_kind() -> None:
+    with zmq.Context() as context, Station() as station:
+        pictures = context.socket(zmq.XPUB)
+        pictures.set(zmq.IPV6, 1)
+        pictures.bind("tcp://[::1]:*")
+        at = pictures.getsockopt_string(zmq.LAST_ENDPOINT)
+        with Subscriber(station.endpoint, ["gate-2"], ("annotated",), pictures=at):
+            assert pictures.poll(5_000), "nobody subscribed"
+        pictures.close(0)
 
 
 def test_wrong_arguments_are_said_so() -> None:

@@ -25,7 +25,7 @@ class Link:
 
     def __init__(self, context: "zmq.Context[Socket]", wanted: Wanted, at: Endpoint) -> None:
         self.at = at
-        self.dealer = open_socket(context, zmq.DEALER, wanted)
+        self.dealer = open_socket(context, zmq.DEALER, wanted, at)
         self.is_up = False
         address = f"inproc://link-{uuid.uuid4()}"
         self.dealer.monitor(address, WATCHED)

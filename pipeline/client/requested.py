@@ -74,7 +74,7 @@ class Requested:
         self._welcomed = self._gave_up = False
         self._heard_ns = self._asked_ns = self._pinged_ns = 0
         self._context = zmq.Context()
-        self._records = open_socket(self._context, zmq.SUB, wanted)
+        self._records = open_socket(self._context, zmq.SUB, wanted, wanted.records)
         self._handshakes = watch_handshakes(self._context, self._records, wanted)
         self._records.subscribe(WELCOME)
         try:

@@ -79,8 +79,9 @@ class Sockets:
         self._pictures_at: Endpoint | None = None
         self._pictures_of: set[str] = set()
         self._context = zmq.Context()
-        self._records = open_socket(self._context, zmq.SUB, wanted)
-        self._pictures = open_socket(self._context, zmq.SUB, wanted)
+        pictures = wanted.pictures or wanted.records
+        self._records = open_socket(self._context, zmq.SUB, wanted, wanted.records)
+        self._pictures = open_socket(self._context, zmq.SUB, wanted, pictures)
         self._handshakes = [
             watch_handshakes(self._context, sock, wanted)
             for sock in (self._records, self._pictures)
@@ -158,8 +159,10 @@ class Sockets:
         self._pictures_at = at
 
 
-def open_socket(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, wanted: Wanted) -> Socket:
-    """A socket of a subscriber, ready to connect."""
+def open_socket(
+    context: "zmq.Context[zmq.Socket[bytes]]", kind: int, wanted: Wanted, at: Endpoint
+) -> Socket:
+    """A socket of a subscriber, ready to connect to an address like ``at``."""
     sock: Socket = context.socket(kind)
     sock.linger = 0
     sock.rcvhwm = RECEIVE_HWM
@@ -168,7 +171,7 @@ def open_socket(context: "zmq.Context[zmq.Socket[bytes]]", kind: int, wanted: Wa
     sock.set(zmq.HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS)
     sock.set(zmq.HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS)
     sock.set(zmq.RECONNECT_IVL, RECONNECT_MS)
-    sock.set(zmq.IPV6, int(wanted.records.is_ipv6))
+    sock.set(zmq.IPV6, int(at.is_ipv6))
     if wanted.lock:
         lock_client(sock, wanted.lock.keys, wanted.lock.server_key)
     return sock

@@ -47,7 +47,7 @@ export class Connection {
     this.address = addressOf(at);
     this.#hello = hello;
     this.#lost = lost;
-    this.#socket = openDealer(wanted);
+    this.#socket = openDealer(wanted, at);
     this.#greetEachTime();
     this.#read(hear);
     connect(this.#socket, at);

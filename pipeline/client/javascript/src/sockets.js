@@ -54,8 +54,9 @@ export class Sockets {
   constructor(wanted, refuse) {
     this.#wanted = wanted;
     this.#kinds = wanted.kinds.filter((kind) => PICTURES.includes(kind));
-    this.records = watched(new Sub(optionsOf(wanted)), wanted, refuse);
-    this.pictures = watched(new Sub(optionsOf(wanted)), wanted, refuse);
+    const pictures = wanted.pictures ?? wanted.records;
+    this.records = watched(new Sub(optionsOf(wanted, wanted.records)), wanted, refuse);
+    this.pictures = watched(new Sub(optionsOf(wanted, pictures)), wanted, refuse);
     this.#subscribe();
     try {
       connect(this.records, wanted.records);
@@ -122,7 +123,7 @@ export class Sockets {
  * @throws {EndpointError} when the endpoint cannot be connected to
  */
 export function openWelcomes(wanted, refuse) {
-  const socket = watched(new Sub(optionsOf(wanted)), wanted, refuse);
+  const socket = watched(new Sub(optionsOf(wanted, wanted.records)), wanted, refuse);
   socket.subscribe(WELCOME);
   connect(socket, wanted.records);
   return socket;
@@ -131,9 +132,10 @@ export function openWelcomes(wanted, refuse) {
 /**
  * A socket that asks for what it wants, to be connected once it is watched.
  * @param {Wanted} wanted
+ * @param {Endpoint} at
  */
-export function openDealer(wanted) {
-  return new Dealer({ ...optionsOf(wanted), linger: LAST_WORDS_MS });
+export function openDealer(wanted, at) {
+  return new Dealer({ ...optionsOf(wanted, at), linger: LAST_WORDS_MS });
 }
 
 /** Everything that is here already has been read when this is over: two rounds of the event loop,
@@ -154,8 +156,11 @@ function watched(socket, { records, lock }, refuse) {
   return socket;
 }
 
-/** @param {Wanted} wanted */
-function optionsOf({ records, lock }) {
+/**
+ * @param {Wanted} wanted
+ * @param {Endpoint} at an address like the one to connect to
+ */
+function optionsOf({ lock }, at) {
   return {
     linger: 0,
     receiveHighWaterMark: RECEIVE_HWM,
@@ -164,7 +169,7 @@ function optionsOf({ records, lock }) {
     heartbeatTimeout: HEARTBEAT_TIMEOUT_MS,
     heartbeatTimeToLive: HEARTBEAT_TIMEOUT_MS,
     reconnectInterval: RECONNECT_MS,
-    ipv6: isIpv6(records),
+    ipv6: isIpv6(at),
     ...(lock === null ? {} : keysOf(lock)),
   };
 }

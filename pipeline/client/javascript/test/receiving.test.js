@@ -19,10 +19,13 @@ function golden(kind) {
 }
 
 /** The two sockets of a publisher, to which a subscriber to `annotated` of gate-2 has come. */
-async function together() {
-  const [records, pictures] = [new XPublisher({ linger: 0 }), new XPublisher({ linger: 0 })];
+async function together(host = "127.0.0.1") {
+  const [records, pictures] = [
+    new XPublisher({ linger: 0 }),
+    new XPublisher({ linger: 0, ipv6: true }),
+  ];
   await records.bind("tcp://127.0.0.1:*");
-  await pictures.bind("tcp://127.0.0.1:*");
+  await pictures.bind(`tcp://${host}:*`);
   const subscriber = new Subscriber(String(records.lastEndpoint), {
     kinds: ["annotated"],
     streams: ["gate-2"],
@@ -58,6 +61,13 @@ test("a program that is busy at the end loses no picture", { timeout: 20_000 }, 
   for await (const { pseq } of subscriber) seen.push(pseq);
   assert.deepEqual(seen, [0, 1, 2]);
   await Promise.all(sent);
+  records.close();
+  pictures.close();
+});
+
+test("pictures have an address of another kind", { timeout: 20_000 }, async () => {
+  const { records, pictures, subscriber } = await together("[::1]");
+  subscriber.close();
   records.close();
   pictures.close();
 });

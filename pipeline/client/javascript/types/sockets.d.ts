@@ -52,8 +52,9 @@ export declare function openWelcomes(wanted: Wanted, refuse: Refuse): Sub;
 /**
  * A socket that asks for what it wants, to be connected once it is watched.
  * @param {Wanted} wanted
+ * @param {Endpoint} at
  */
-export declare function openDealer(wanted: Wanted): Dealer;
+export declare function openDealer(wanted: Wanted, at: Endpoint): Dealer;
 /** Everything that is here already has been read when this is over: two rounds of the event loop,
  * because the first may have begun after the sockets were looked at. */
 export declare function settled(): Promise<void>;
