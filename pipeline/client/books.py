@@ -132,6 +132,8 @@ class Books:
         Without ``now_ns``, for who can lose none, no message is held for lost.
         """
         with self._lock:
+            if not self._streams and len(self._over_ns) < len(self._statuses):
+                return False  # looking through all that each status names takes long
             names = set(self._streams or ()) or self._known()
             if not names or not all(self._is_over(name, now_ns) for name in names):
                 return False

@@ -140,6 +140,8 @@ export class Books {
    * @param {number | null} nowMs
    */
   allOver(nowMs) {
+    // Looking through all that each status names takes long.
+    if (!this.#streams?.length && this.#overMs.size < this.#statuses.size) return false;
     const names = this.#streams?.length ? this.#streams : this.#known();
     if (names.length === 0 || !names.every((name) => this.#isOver(name, nowMs))) return false;
     this.#end(names);

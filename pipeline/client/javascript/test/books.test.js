@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Books } from "../src/books.js";
-import { openEnvelope } from "../src/decoding.js";
+import { decodeHeader, openEnvelope } from "../src/decoding.js";
 import { WireError } from "../src/errors.js";
 import { MOST_STREAMS } from "../src/status.js";
 import { bytesOf, read } from "./reading.js";
@@ -23,4 +23,26 @@ test("streams without end", () => {
   assert.throws(() => enter(MOST_STREAMS), WireError);
   enter(0);
   assert.equal(books.statistics().kinds.length, MOST_STREAMS);
+});
+
+test("looking for the end of many streams takes no time", () => {
+  const [, header] = read("accepted.jsonl")
+    .find(({ name }) => name === "golden status")
+    .parts.map(bytesOf);
+  const { status } = /** @type {import("../src/decoding.js").StatusMessage} */ (
+    decodeHeader(header)
+  );
+  const streams = Array.from({ length: MOST_STREAMS }, (_, i) => `cam-${i}`);
+  const books = new Books(null, ["annotated"]);
+  const note = (/** @type {string} */ state) => {
+    for (const stream of streams) {
+      books.note({ ...status, stream, streams, state, messages: {} }, "run-0", 0);
+    }
+  };
+  note("running");
+  const since = performance.now();
+  for (let look = 0; look < 20; look++) assert.equal(books.allOver(0), false);
+  assert.ok(performance.now() - since < 2_000);
+  note("ended");
+  assert.equal(books.allOver(0), true);
 });
