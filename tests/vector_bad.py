@@ -160,6 +160,7 @@ def _values() -> dict[str, Vector]:
         "a reason with a control character": {"dropped": {"\u001b[2J": 1}},
         "a reason of 65 characters": {"dropped": {"x" * 65: 1}},
         "a reason without a name": {"dropped": {"": 1}},
+        "101 reasons": {"dropped": {f"reason-{n}": 1 for n in range(101)}},
         "ended with text": {"ended": ["7"]},
         "picture too wide": {"image": {"width": 65_536, "height": 48}},
         "picture without height": {"image": {"width": 64, "height": 0}},

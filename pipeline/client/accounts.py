@@ -5,6 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..wire import Envelope, Status, Totals
+from ..wire.fields import MOST_NAMES
+
+OTHERS = "others"
+"""What reasons are counted as for which there is no room."""
 
 
 @dataclass(frozen=True)
@@ -175,6 +179,13 @@ class Account:
         self._seq, self._told = seq, dropped
 
     def _drop(self, dropped: Counter[str]) -> None:
-        self._dropped += dropped
+        _add(self._dropped, dropped)
         if self._epoch >= self._since:
-            self._of_run += dropped
+            _add(self._of_run, dropped)
+
+
+def _add(books: Counter[str], dropped: Counter[str]) -> None:
+    """Who invents reasons without end shall not fill the memory with them."""
+    for reason, count in dropped.items():
+        has_room = reason in books or len(books) < MOST_NAMES
+        books[reason if has_room else OTHERS] += count

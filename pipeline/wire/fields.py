@@ -14,6 +14,8 @@ INT64_LOW, INT64_HIGH = -(2**63), 2**63 - 1
 REMEDY = "The sender does not speak this protocol, or the message was damaged."
 SHOWN_CHARACTERS = 60
 LONGEST_NAME = 64
+MOST_NAMES = 100
+"""Of drop reasons, stages or kinds in one object."""
 NAMES = f"names of up to {LONGEST_NAME} printable characters"
 
 
@@ -127,6 +129,8 @@ class Fields:
 
     def _names(self) -> list[str]:
         """All keys, which end up on terminals: drop reasons, stages, kinds."""
+        if len(self._value) > MOST_NAMES:
+            raise refused(self.where, f"up to {MOST_NAMES} names", f"{len(self._value)} names")
         for name in self._value:
             if not _is_name(name):
                 raise wrong(self.where, NAMES, name)

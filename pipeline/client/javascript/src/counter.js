@@ -1,6 +1,11 @@
 /** Counts by reason: records of whole numbers, where what is missing is 0. */
 
+import { MOST_NAMES } from "./fields.js";
+
 /** @typedef {Record<string, number>} Counts */
+
+/** What reasons are counted as for which there is no room. */
+const OTHERS = "others";
 
 /** What is more in `first` than in `second`.
  * @param {Counts} first
@@ -12,13 +17,19 @@ export function minus(first, second) {
 }
 
 /**
+ * The sum. Who invents reasons without end shall not fill the memory with them.
+ *
  * @param {Counts} first
  * @param {Counts} second
  * @returns {Counts}
  */
 export function plus(first, second) {
-  const sums = Object.entries(second).map(([key, count]) => [key, count + of(first, key)]);
-  return { ...first, ...Object.fromEntries(sums) };
+  const sums = new Map(Object.entries(first));
+  for (const [reason, count] of Object.entries(second)) {
+    const key = sums.has(reason) || sums.size < MOST_NAMES ? reason : OTHERS;
+    sums.set(key, count + (sums.get(key) ?? 0));
+  }
+  return Object.fromEntries(sums);
 }
 
 /** @param {Counts} counts */

@@ -13,6 +13,8 @@ const INT64_HIGH = 2n ** 63n - 1n;
 const BEYOND_64_BITS = 2 ** 63;
 const SHOWN_CHARACTERS = 60;
 const LONGEST_NAME = 64;
+/** Of drop reasons, stages or kinds in one object. */
+export const MOST_NAMES = 100;
 const NAMES = `names of up to ${LONGEST_NAME} printable characters`;
 /** What ends up on terminals: no control, format, private or separating characters but the space. */
 const PRINTABLE = /^(?: |[^\p{C}\p{Z}])*$/u;
@@ -168,6 +170,8 @@ export class Fields {
   /** All keys, which end up on terminals: drop reasons, stages, kinds. */
   #names() {
     const names = [...this.#members.keys()];
+    if (names.length > MOST_NAMES)
+      throw refused(this.where, `up to ${MOST_NAMES} names`, `${names.length} names`);
     for (const name of names) {
       if (!isName(name)) throw wrong(this.where, NAMES, name);
     }

@@ -4,6 +4,8 @@ import { WireError } from "./errors.js";
 import type { Json } from "./json.js";
 /** @import {Json, JsonObject} from "./json.js" */
 export declare const REMEDY = "The sender does not speak this protocol, or the message was damaged.";
+/** Of drop reasons, stages or kinds in one object. */
+export declare const MOST_NAMES = 100;
 /** One JSON object and the path to it, for messages. All methods throw WireError. */
 export declare class Fields {
     #private;
