@@ -62,12 +62,12 @@ def command(
     own = [f"save.folder='{out}'", length]
     start = [f"start.backbone='{backbone}'"] if backbone else []
     settings = load(TrainSettings, None, [*RECIPE, *own, *start, *(changes or [])])
-    device = prepare_machine(settings)
-    mixture = bundled_mixture(media, settings.learn.batch, settings.seed)
-    first = begin(settings.network, CLASSES, settings.start)
-    material = Material(first, mixture, EPOCH_PICTURES, None, DATA)
     check_writable(out, "--out")
     with claimed(out):
+        device = prepare_machine(settings)
+        mixture = bundled_mixture(media, settings.learn.batch, settings.seed)
+        first = begin(settings.network, CLASSES, settings.start)
+        material = Material(first, mixture, EPOCH_PICTURES, None, DATA)
         conduct(settings, material, Console(stderr=True), device, Ranks())
 
 
