@@ -100,16 +100,14 @@ class Masks:
         From the runs of the columns that it is in: a tenth of the time that all pixels take.
         """
         (x, y), (h, w) = self.origins[index].tolist(), self.crops[index].shape
-        columns = np.zeros((w, self.height), np.bool_)
-        columns[:, y : y + h] = self.crops[index].T
-        bits = np.concatenate([[False], columns.ravel(), [False]])
-        first = x * self.height
-        changes = first + np.flatnonzero(bits[1:] != bits[:-1])
+        strip = np.zeros((self.height, w), np.bool_)
+        strip[y : y + h] = self.crops[index]
+        changes = _changes(strip) if strip.size else np.zeros(0, np.uint32)
+        if changes.size % 2:  # it reaches the strip's last pixel, and ends there
+            changes = np.append(changes, np.uint32(strip.size))
+        changes += np.uint32(x * self.height)
         whole = self.height * self.width
-        runs = np.diff(changes[changes < whole], prepend=0, append=whole)
-        size = [self.height, self.width]
-        rle: RLE = coco.frPyObjects({"size": size, "counts": runs}, *size)
-        return rle
+        return _compressed(changes[changes < whole], self.height, self.width)
 
     def crop_rle(self, index: int) -> RLE:
         """One crop as a COCO RLE of the crop's own size: what the wire carries."""
@@ -195,8 +193,7 @@ def encode(bits: Bits) -> RLE:
     h, w = bits.shape
     if not bits.size:
         return {"size": [h, w], "counts": b""}
-    rle: RLE = coco.frPyObjects({"size": [h, w], "counts": _runs(bits)}, h, w)
-    return rle
+    return _compressed(_changes(bits), h, w)
 
 
 def decode(rle: RLE) -> Bits:
@@ -245,8 +242,18 @@ def run_lengths(counts: bytes) -> NDArray[np.int64]:
     return runs
 
 
-def _runs(bits: Bits) -> NDArray[np.uint32]:
-    """Run lengths, px, down the columns of a mask (h, w) that is not empty.
+def _compressed(changes: NDArray[np.uint32], height: int, width: int) -> RLE:
+    """The compressed RLE of a mask that changes at these places, counted down its columns."""
+    bounds = np.zeros(changes.size + 2, np.uint32)
+    bounds[1:-1] = changes
+    bounds[-1] = height * width
+    uncompressed = {"size": [height, width], "counts": bounds[1:] - bounds[:-1]}
+    rle: RLE = coco.frPyObjects(uncompressed, height, width)
+    return rle
+
+
+def _changes(bits: Bits) -> NDArray[np.uint32]:
+    """Where a mask (h, w) that is not empty changes, counted down its columns, in order.
 
     Pixels are read along the rows, as they lie in memory; only the few places where the mask
     changes are sorted into columns. Transposing the pixels takes longer than all of this.
@@ -258,11 +265,9 @@ def _runs(bits: Bits) -> NDArray[np.uint32]:
     np.not_equal(bits[0, 1:], bits[-1, :-1], out=changed[0, 1:])
     places = np.flatnonzero(changed).astype(np.uint32)
     rows = places // w
-    bounds = np.zeros(places.size + 2, np.uint32)
-    bounds[1:-1] = (places - rows * w) * h + rows
-    bounds[1:-1].sort()
-    bounds[-1] = h * w
-    return bounds[1:] - bounds[:-1]
+    changes: NDArray[np.uint32] = (places - rows * w) * h + rows
+    changes.sort()
+    return changes
 
 
 def _tighten(x: int, y: int, bits: Bits) -> tuple[int, int, Bits]:
