@@ -103,6 +103,12 @@ def test_the_report_goes_both_ways() -> None:
     assert "compared with solov2-nano" in message
 
 
+def test_a_file_without_class_layers_lacks_them_whatever_it_says() -> None:
+    tensors = {k: t for k, t in blank("solov2-nano").items() if ".score." not in k}
+    with pytest.raises(CheckpointMismatch, match=r"6 missing \(class_branch\.score\.0\.weight"):
+        load_network(of(tensors, network="solov2-nano", classes=("person", "shape")))
+
+
 def test_counters_may_be_missing_only_where_a_dialect_leaves_them_out() -> None:
     network = build_network("solov2-light-r18")
     tensors = {k: t.clone() for k, t in network.state_dict().items() if "_tracked" not in k}

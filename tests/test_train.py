@@ -118,13 +118,13 @@ def test_the_pretrained_start_stays_frozen_where_it_should() -> None:
 
 
 def test_what_is_frozen_by_name_stays_and_a_wrong_name_is_said() -> None:
-    subject = trainer(parts=StartSettings(freeze=("neck", "backbone", "head.class_tower")))
+    subject = trainer(parts=StartSettings(freeze=("neck", "backbone", "class_branch.towers")))
     before = {k: v.clone() for k, v in subject.network.state_dict().items()}
     run(subject, 1)
     after = subject.network.state_dict()
     changed = {key for key, value in after.items() if not torch.equal(value, before[key])}
-    assert {key.split(".")[0] for key in changed} == {"mask_branch", "head"}
-    assert not any(key.startswith("head.class_tower") for key in changed)
+    assert {key.split(".")[0] for key in changed} == {"mask_branch", "head", "class_branch"}
+    assert not any(key.startswith("class_branch.towers") for key in changed)
     with pytest.raises(ConfigError, match=r"backbone\.stage2, .* got backbone\.stage9"):
         trainer(parts=StartSettings(freeze=("backbone.stage9",)))
 

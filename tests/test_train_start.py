@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 
 from pipeline.errors import CheckpointMismatch, ConfigError
-from stages.learning.training.settings import StartSettings
+from stages.learning.training.parts import groups
+from stages.learning.training.settings import LearnSettings, StartSettings
 from stages.learning.training.start import BACKBONES, begin, fresh
 from stages.networks.checkpoint import Metadata, Preprocessing, save
 from stages.networks.solov2.nano import Solov2Nano
@@ -21,28 +23,45 @@ def nano(*classes: str, start: StartSettings) -> tuple[Solov2Nano, tuple[str, ..
     return begun.network, begun.remarks
 
 
+def score_layers(network: Solov2Nano) -> list[nn.Conv2d]:
+    return [layer for layer in network.class_branch.score if isinstance(layer, nn.Conv2d)]
+
+
 def test_heads_keep_the_classes_that_the_weights_know() -> None:
     published, _ = nano("person", "shape", start=StartSettings())
     network, remarks = nano("forklift", "person", start=StartSettings())
-    score, before = network.head.score, published.head.score
-    assert torch.equal(score.weight[1], before.weight[0])
-    assert not torch.equal(score.weight[0], before.weight[1])
-    assert score.bias is not None
-    assert float(score.bias[0].detach().sigmoid()) == pytest.approx(0.01)
+    for score, before in zip(score_layers(network), score_layers(published), strict=True):
+        assert torch.equal(score.weight[1], before.weight[0])
+        assert not torch.equal(score.weight[0], before.weight[1])
+        assert score.bias is not None
+        assert float(score.bias[0].detach().sigmoid()) == pytest.approx(0.01)
     assert network.spec.classes == ("forklift", "person")
     assert remarks[1] == (
         "heads re-made for forklift, person instead of 2 classes: kept person, new forklift"
     )
     for key, value in published.state_dict().items():
-        if not key.startswith("head.score"):
+        if not key.startswith("class_branch.score"):
             assert torch.equal(network.state_dict()[key], value), key
+
+
+def test_what_comes_trained_learns_at_the_rate_of_the_backbone() -> None:
+    begun = begin("solov2-nano", ("person",), StartSettings())
+    names = {id(values): name for name, values in begun.network.named_parameters()}
+    slow: set[str] = set()
+    for group in groups(begun.network, (1.0, 0.1), begun.careful, LearnSettings()):
+        assert group["lr"] in (1.0, 0.1)
+        if group["lr"] < 1:
+            slow |= {names[id(values)] for values in group["params"]}
+    expected = ("backbone.", "class_branch.laterals.", "class_branch.towers.")
+    assert slow == {name for name in names.values() if name.startswith(expected)}
 
 
 def test_heads_may_be_made_anew_and_nothing_is_said_where_nothing_changed() -> None:
     published, remarks = nano("person", "shape", start=StartSettings())
     assert remarks == ("starts from solov2-nano",)
     network, remarks = nano("person", "shape", start=StartSettings(heads="anew"))
-    assert not torch.equal(network.head.score.weight, published.head.score.weight)
+    for score, before in zip(score_layers(network), score_layers(published), strict=True):
+        assert not torch.equal(score.weight, before.weight)
     assert "kept none, new person, shape" in remarks[1]
 
 

@@ -81,7 +81,7 @@ def test_a_file_is_looked_into(nano: Path) -> None:
     assert facts["dialect"] == "plain"
     assert facts["classes"] == "3, not named in the file"
     assert facts["says epoch"] == "12"
-    assert re.fullmatch(r"429, [\d,]+ numbers of float32 and int64", facts["tensors"])
+    assert re.fullmatch(r"457, [\d,]+ numbers of float32 and int64", facts["tensors"])
 
 
 def test_a_file_of_no_network_is_looked_into_all_the_same(tmp_path: Path) -> None:

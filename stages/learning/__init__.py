@@ -6,5 +6,6 @@
 - one for both: ``sample``, ``cutouts`` that ``paste`` puts into others, ``targets``, ``losses``,
   ``batches`` made ahead
 - ``training``: start, loop, measuring, files; ``bundled`` with ``mixture`` and ``augment`` is the
-  recipe of the bundled weights, ``evaluate`` counts how good a network is
+  recipe of the bundled weights, which begin with those of ``nanodet``; ``evaluate`` counts how good
+  a network is
 """

@@ -15,6 +15,7 @@ from pipeline.errors import StreamError
 from pipeline.folders import check_writable
 
 from .mixture import CLASSES, bundled_mixture
+from .nanodet import adopted
 from .training.command import log_to
 from .training.keeping import claimed
 from .training.ranks import Ranks
@@ -48,6 +49,10 @@ def command(
     backbone: Annotated[
         Path | None, typer.Option(help="ShuffleNetV2 weights to start from (torchvision's keys).")
     ] = None,
+    detector: Annotated[
+        Path | None,
+        typer.Option(help="NanoDet-m (ncnn's .param) that the class branch starts from."),
+    ] = None,
     minutes: Annotated[float | None, typer.Option(help="Train this long.")] = None,
     iterations: Annotated[int | None, typer.Option(help="Train this many iterations.")] = None,
     changes: Annotated[
@@ -67,6 +72,8 @@ def command(
         device = prepare_machine(settings)
         mixture = bundled_mixture(media, settings.learn.batch, settings.seed)
         first = begin(settings.network, CLASSES, settings.start)
+        if detector is not None:
+            first = adopted(first, detector)
         material = Material(first, mixture, EPOCH_PICTURES, None, DATA)
         conduct(settings, material, Console(stderr=True), device, Ranks())
 

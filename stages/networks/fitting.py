@@ -17,7 +17,12 @@ Table = Mapping[str, Shape]
 _SHOWN = 3
 _COUNTER = ".num_batches_tracked"
 _UNCOUNTED = ("maskstream", "adet", "torchvision")  # made for use, or with frozen batch norm
-_CLASS_LAYERS = ("mask_head.conv_cls.", "head.score.", "roi_heads.box_predictor.", "_fcn_logits.")
+_CLASS_LAYERS = (
+    "mask_head.conv_cls.",
+    "class_branch.score.",
+    "roi_heads.box_predictor.",
+    "_fcn_logits.",
+)
 _OTHER_HEADS = ("mask_head.mask_convs", "mask_head.conv_mask_list")
 _OFFSETS_V1, _OFFSETS_V2 = 18, 27
 
@@ -117,7 +122,7 @@ def _reason(checkpoint: Checkpoint, difference: Difference) -> str:
 
 def class_count(tensors: Mapping[str, Tensor]) -> int | None:
     """How many classes the tensors tell apart; None where no layer that says so is known."""
-    for layer in _CLASS_LAYERS[:2]:
+    for layer in ("mask_head.conv_cls.", "class_branch.score.0."):
         if (bias := tensors.get(f"{layer}bias")) is not None:
             return int(bias.shape[0])
     outputs = tensors.get("roi_heads.box_predictor.cls_score.bias")

@@ -89,6 +89,8 @@ def _class_names(
 ) -> tuple[str, ...]:
     count = class_count(checkpoint.tensors)
     published = published_classes(name)
+    if count is None:  # no weights of this network, which is told when they are fitted
+        return published
     fallback = published if len(published) == count else None
     named = classes or checkpoint.metadata.classes or fallback
     if named is not None and len(named) == count:

@@ -26,6 +26,13 @@ def early_stages(network: Trainable) -> tuple[str, ...]:
     return ("backbone.conv1", "backbone.bn1", "backbone.layer1")
 
 
+def careful_parts(network: Trainable) -> tuple[str, ...]:
+    """What knows much of the world, once trained, and learns at the backbone's rate."""
+    if isinstance(network, Solov2Nano):
+        return ("backbone", "class_branch.laterals", "class_branch.towers")
+    return ("backbone",)
+
+
 def frozen_parts(network: Trainable, settings: StartSettings, pretrained: bool) -> tuple[str, ...]:
     """Names of what is not trained.
 
@@ -76,7 +83,7 @@ def still_norms(
 
 
 def peak_rates(network: Trainable, settings: LearnSettings, whole: bool) -> tuple[float, float]:
-    """Peak rates of neck and heads, and of the backbone.
+    """Peak rates of what is new, and of the backbone and other careful parts.
 
     ``whole``: all but perhaps the classes is loaded.
     """
@@ -90,14 +97,20 @@ def peak_rates(network: Trainable, settings: LearnSettings, whole: bool) -> tupl
 
 
 def groups(
-    network: Trainable, rates: tuple[float, float], settings: LearnSettings
+    network: Trainable,
+    rates: tuple[float, float],
+    careful: tuple[str, ...],
+    settings: LearnSettings,
 ) -> Iterator[dict[str, Any]]:
-    """Parameters by learning rate, and by whether they decay, as an optimizer takes them."""
+    """Parameters by learning rate, and by whether they decay, as an optimizer takes them.
+
+    ``careful``: the parts at the second of the two ``rates``.
+    """
     usual = WEIGHT_DECAY[settings.optimizer]
     strength = usual if settings.weight_decay is None else settings.weight_decay
     trained = [(name, p) for name, p in network.named_parameters() if p.requires_grad]
-    for rate, in_backbone in zip(rates, (False, True), strict=True):
-        chosen = [p for name, p in trained if name.startswith("backbone.") is in_backbone]
+    for rate, is_careful in zip(rates, (False, True), strict=True):
+        chosen = [p for name, p in trained if name.startswith(careful) is is_careful]
         for decay, part in (
             (strength, [p for p in chosen if p.dim() > 1]),
             (0.0, [p for p in chosen if p.dim() <= 1]),

@@ -101,7 +101,7 @@ class LearnSettings(Settings):
     rate: float | None = Field(default=None, gt=0.0)
     """Peak learning rate of neck and heads. By default what suits network, start and optimizer."""
     backbone_rate: float | None = Field(default=None, gt=0.0)
-    """Peak learning rate of the backbone. By default a fifth of the other."""
+    """Peak learning rate of backbone and trained class branch. By default a fifth of the other."""
     momentum: float = Field(default=0.9, ge=0.0, lt=1.0)
     """Of SGD."""
     weight_decay: float | None = Field(default=None, ge=0.0)

@@ -20,12 +20,12 @@ from stages.weights.catalogue import CATALOGUE
 from stages.weights.download import Report, nobody
 from stages.weights.places import locate
 
-from .parts import Trainable
+from .parts import Trainable, careful_parts
 from .settings import StartSettings
 
 AnySpec = TypeVar("AnySpec", bound=Spec)
-CLASS_LAYERS = ("mask_head.conv_cls", "head.score")
-"""The one layer of each kind of network that is as wide as there are classes."""
+CLASS_LAYERS = ("mask_head.conv_cls", "class_branch.score")
+"""The layers of each kind of network that are as wide as there are classes."""
 _PRIOR = 0.01
 _TORCHVISION = "https://download.pytorch.org/models/"
 BACKBONES = {
@@ -45,12 +45,14 @@ class Start:
     """A network to train. ``remarks`` say what it starts from, a line each.
 
     ``pretrained``: its backbone is not random. ``whole``: nothing is, but perhaps the classes.
+    ``careful``: parts that learn at the backbone's rate.
     """
 
     network: Trainable
     pretrained: bool
     whole: bool
     remarks: tuple[str, ...]
+    careful: tuple[str, ...] = ("backbone",)
 
 
 def begin(
@@ -144,9 +146,8 @@ def _from_weights(
             own[key][list(rows)] = state[key][list(rows.values())]
             state[key] = own[key]
     network.load_state_dict(state)
-    return Start(
-        network, True, True, (f"starts from {weights}", *_about_heads(classes, theirs, rows))
-    )
+    remarks = (f"starts from {weights}", *_about_heads(classes, theirs, rows))
+    return Start(network, True, True, remarks, careful_parts(network))
 
 
 def _with_classes(spec: AnySpec, classes: Sequence[str]) -> AnySpec:

@@ -55,15 +55,15 @@ class Trainer:
         self.rates = peak_rates(self.network, learn, start.whole)
         self._still = still_norms(self.network, parts, self.frozen, start.pretrained)
         self._normalise = Normalise(self.network.spec, device)
-        self._optimizer = self._make_optimizer()
+        self._optimizer = self._make_optimizer(start.careful)
         self._peaks = [group["lr"] for group in self._optimizer.param_groups]
         self._average = {k: v.clone() for k, v in self.network.state_dict().items()}
         self._precision = _PRECISIONS.get(learn.precision)
         self._scaler = torch.amp.GradScaler(device.type, enabled=learn.precision == "float16")
         self._joined = joined(self.network, self.ranks)
 
-    def _make_optimizer(self) -> torch.optim.Optimizer:
-        chosen = list(groups(self.network, self.rates, self.learn))
+    def _make_optimizer(self, careful: tuple[str, ...]) -> torch.optim.Optimizer:
+        chosen = list(groups(self.network, self.rates, careful, self.learn))
         if self.learn.optimizer == "sgd":
             return torch.optim.SGD(chosen, momentum=self.learn.momentum)
         return torch.optim.AdamW(chosen)

@@ -6,19 +6,19 @@ become one mask), a mask branch that ends at a quarter of the canvas with the ba
 mask features that may be negative. Input: BGR, normalised as ``NANO`` says.
 """
 
-import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from .class_branch import ClassBranch
 from .convolutions import coordinates, resize
 from .output import HeadOutput
 from .shufflenet import STAGE_CHANNELS, STEM_CHANNELS, ShuffleNet
 from .spec import Spec
 
-# B batch · C classes · F features of the neck · E kernel channels · S grid side of a level
+# B batch · F features of the neck · E kernel channels · S grid side of a level
 # H W height and width of a level
 
 NANO = Spec(
@@ -37,7 +37,6 @@ NANO = Spec(
 )
 """``shape`` is every moving thing of the synthetic scenes."""
 _WIDTH = 64
-_PRIOR = 0.01
 
 
 def _separable(width_in: int, width_out: int) -> nn.Sequential:
@@ -137,22 +136,20 @@ class NanoMaskBranch(nn.Module):
         return features
 
 
-class NanoHead(nn.Module):
-    """The kernel tower and the class tower, shared between the levels."""
+class KernelHead(nn.Module):
+    """The kernel tower, shared between the levels."""
 
-    def __init__(self, num_classes: int, kernel_channels: int) -> None:
+    def __init__(self, kernel_channels: int) -> None:
         super().__init__()
         self.kernel_tower = nn.ModuleList((LocatedLayer(_WIDTH, _WIDTH), _dense(_WIDTH, _WIDTH)))
-        self.class_tower = nn.Sequential(_dense(_WIDTH, _WIDTH), _dense(_WIDTH, _WIDTH))
         self.kernel = nn.Conv2d(_WIDTH, kernel_channels, 3, padding=1)
-        self.score = nn.Conv2d(_WIDTH, num_classes, 3, padding=1)
 
-    def forward(self, level_BFHW: Tensor, grid: int) -> tuple[Tensor, Tensor]:
-        """Class logits (B, C, S, S) and kernels (B, E, S, S) of one level."""
-        cells = resize(level_BFHW, (grid, grid))
+    def forward(self, level_BFHW: Tensor, grid: int) -> Tensor:
+        """Kernels (B, E, S, S) of one level."""
         first, second = self.kernel_tower
-        kernels = self.kernel(second(first(cells, _size(level_BFHW))))
-        return self.score(self.class_tower(cells)), kernels
+        cells = resize(level_BFHW, (grid, grid))
+        kernels: Tensor = self.kernel(second(first(cells, _size(level_BFHW))))
+        return kernels
 
 
 class Solov2Nano(nn.Module):
@@ -167,27 +164,20 @@ class Solov2Nano(nn.Module):
         self.backbone = ShuffleNet()
         self.neck = NanoNeck()
         self.mask_branch = NanoMaskBranch(spec.kernel_channels)
-        self.head = NanoHead(len(spec.classes), spec.kernel_channels)
-        for part in (self.neck, self.mask_branch, self.head):
+        self.head = KernelHead(spec.kernel_channels)
+        self.class_branch = ClassBranch(len(spec.classes))
+        for part in (self.neck, self.mask_branch, self.head, self.class_branch):
             part.apply(_initialise)
-        self._start_quiet()
-
-    def _start_quiet(self) -> None:
-        """Begin with few objects (probability 1 %) and masks near one half."""
-        nn.init.normal_(self.head.kernel.weight, std=0.01)
-        nn.init.normal_(self.head.score.weight, std=0.01)
-        self.head.score.bias = nn.Parameter(
-            torch.full((len(self.spec.classes),), -math.log((1 - _PRIOR) / _PRIOR))
-        )
+        nn.init.normal_(self.head.kernel.weight, std=0.01)  # masks begin near one half
+        self.class_branch.start_quiet()
 
     def forward(self, x_B3HW: Tensor) -> HeadOutput:
         stem, *stages = self.backbone(x_B3HW)
         levels = self.neck(stages)
         pairs = zip(levels, self.spec.grids, strict=True)
-        cells = [self.head(level, grid) for level, grid in pairs]
         return HeadOutput(
-            cls_logits=tuple(logits for logits, _ in cells),
-            kernels=tuple(kernels for _, kernels in cells),
+            cls_logits=self.class_branch(stages, self.spec.grids),
+            kernels=tuple(self.head(level, grid) for level, grid in pairs),
             mask_features=self.mask_branch(stem, levels),
         )
 

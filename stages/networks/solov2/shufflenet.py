@@ -13,14 +13,14 @@ from torch.nn import functional
 STEM_CHANNELS = 24
 STAGE_CHANNELS = (116, 232, 464)
 """Channels of stage 2, 3 and 4, at strides 8, 16 and 32."""
-_SLOPE = 0.1
+SLOPE = 0.1
 
 
 def _pointwise(width_in: int, width_out: int) -> list[nn.Module]:
     return [
         nn.Conv2d(width_in, width_out, 1, bias=False),
         nn.BatchNorm2d(width_out),
-        nn.LeakyReLU(_SLOPE, inplace=True),
+        nn.LeakyReLU(SLOPE, inplace=True),
     ]
 
 
@@ -67,7 +67,7 @@ class ShuffleNet(nn.Module):
         self.conv1 = nn.Sequential(
             nn.Conv2d(3, STEM_CHANNELS, 3, 2, 1, bias=False),
             nn.BatchNorm2d(STEM_CHANNELS),
-            nn.LeakyReLU(_SLOPE, inplace=True),
+            nn.LeakyReLU(SLOPE, inplace=True),
         )
         self.maxpool = nn.MaxPool2d(3, 2, 1)
         self.stage2 = _stage(STEM_CHANNELS, STAGE_CHANNELS[0], units=4)

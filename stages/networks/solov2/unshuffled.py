@@ -120,8 +120,9 @@ def _max_pool(x_BCHW: Tensor) -> Tensor:
 def unshuffle(network: Solov2Nano) -> None:
     """Replace the backbone in place. Its batch norms must have been folded."""
     backbone = UnshuffledNet(network.backbone)
-    for lateral, order in zip(network.neck.laterals, backbone.orders, strict=True):
-        _reorder_inputs(lateral, order)
+    for reader in (network.neck, network.class_branch):
+        for lateral, order in zip(reader.laterals, backbone.orders, strict=True):
+            _reorder_inputs(lateral, order)
     network.add_module("backbone", backbone)
 
 
