@@ -24,11 +24,10 @@ class Seen:
     address: str
 
     def canvas(self, stream: str = GATE) -> WebElement:
-        return next(
-            tile.find_element(By.TAG_NAME, "canvas")
-            for tile in self.all(".tile")
-            if tile.get_attribute("data-stream") == stream
-        )
+        """The canvas of a stream, as soon as the page knows it: a new server does not at once."""
+        selector = f'.tile[data-stream="{stream}"] canvas'
+        self.wait(lambda: self.all(selector), f"no picture of {stream}")
+        return self.one(selector)
 
     def all(self, selector: str) -> list[WebElement]:
         return self.page.find_elements(By.CSS_SELECTOR, selector)

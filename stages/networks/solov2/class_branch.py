@@ -57,9 +57,9 @@ class ClassBranch(nn.Module):
         levels = [lateral(stage) for lateral, stage in zip(self.laterals, stages, strict=True)]
         for finer in range(len(levels) - 2, -1, -1):
             size = levels[finer].shape[-2:]
-            levels[finer] = levels[finer] + resize(levels[finer + 1], (size[0], size[1]))
+            levels[finer] += resize(levels[finer + 1], (size[0], size[1]))
         for coarser in range(1, len(levels)):
-            levels[coarser] = levels[coarser] + functional.avg_pool2d(levels[coarser - 1], 2)
+            levels[coarser] += functional.avg_pool2d(levels[coarser - 1], 2)
         parts = zip(levels, self.towers, self.score, grids, strict=True)
         return tuple(
             resize(score(tower(level_BFHW)), (grid, grid))

@@ -8,7 +8,6 @@ mask features that may be negative. Input: BGR, normalised as ``NANO`` says.
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -112,7 +111,7 @@ class NanoNeck(nn.Module):
         merged = [lateral(level) for lateral, level in zip(self.laterals, levels, strict=True)]
         for finer in range(len(merged) - 2, -1, -1):
             coarse = functional.interpolate(merged[finer + 1], size=_size(merged[finer]))
-            merged[finer] = merged[finer] + coarse
+            merged[finer] += coarse
         return [output(level) for output, level in zip(self.outputs, merged, strict=True)]
 
 
@@ -131,8 +130,9 @@ class NanoMaskBranch(nn.Module):
         pairs = zip(self.levels, levels, strict=True)
         finest, *coarser = [branch(level, _size(level)) for branch, level in pairs]
         summed = sum((resize(part, _size(finest)) for part in coarser), start=finest)
-        fine = resize(summed, _size(stem_BCHW)) + self.stem(stem_BCHW)
-        features: Tensor = self.project(self.refine(torch.relu(fine)))
+        fine = self.stem(stem_BCHW)
+        fine += resize(summed, _size(stem_BCHW))
+        features: Tensor = self.project(self.refine(functional.relu_(fine)))
         return features
 
 
