@@ -77,12 +77,10 @@ class BadLine:
 
     def _run(self) -> None:
         while not self._stop.is_set():
-            with self._lock:
-                ways = [] if self.held else [way for way in self._ways if _has_room(way)]
             with selectors.DefaultSelector() as selector:
-                selector.register(self._listener, selectors.EVENT_READ)
-                for way in ways:
-                    if way.source.fileno() >= 0:
+                with self._lock:  # who cuts closes sockets, in another thread
+                    selector.register(self._listener, selectors.EVENT_READ)
+                    for way in [] if self.held else filter(_has_room, self._ways):
                         selector.register(way.source, selectors.EVENT_READ, way)
                 ready = [key.data for key, _ in selector.select(TURN_S)]
             with self._lock:
