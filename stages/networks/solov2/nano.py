@@ -2,8 +2,9 @@
 
 What differs from the published networks: three levels instead of five, 64 and 32 channels instead
 of 256 and 128, coordinates at all levels of the mask branch (without them people side by side
-become one mask), a mask branch that ends at a quarter of the canvas with the backbone's stem, and
-mask features that may be negative. Input: BGR, normalised as ``NANO`` says.
+become one mask), a mask branch that ends at a quarter of the canvas with the backbone's stem, mask
+features that may be negative, and classes from a branch with a neck of its own, of NanoDet-m's
+shape. Input: BGR, normalised as ``NANO`` says.
 """
 
 from collections.abc import Sequence
