@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from pipeline.errors import CheckpointMismatch, WeightsError
+from pipeline.errors import CheckpointMismatch, ConfigError, WeightsError
 from stages.learning.nanodet import adopted
 from stages.learning.training.settings import StartSettings
 from stages.learning.training.start import Start, begin
@@ -79,3 +79,9 @@ def test_files_that_are_not_there_are_named(tmp_path: Path) -> None:
     alone.with_suffix(".bin").unlink()
     with pytest.raises(WeightsError, match=r"net\.bin: wanted a NanoDet-m .* No such file"):
         adopted(start(), alone)
+
+
+def test_another_network_has_no_such_branch(tmp_path: Path) -> None:
+    other = begin("solov2-light-r18", CLASSES, StartSettings(weights="none"))
+    with pytest.raises(ConfigError, match="wanted solov2-nano beside --detector, got solov2-light"):
+        adopted(other, ncnn(tmp_path))

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from pipeline.errors import CheckpointMismatch, WeightsError
+from pipeline.errors import CheckpointMismatch, ConfigError, Mistake, WeightsError
 from stages.networks.coco_classes import COCO_CLASSES
 from stages.networks.solov2.class_branch import WIDTH
 from stages.networks.solov2.nano import Solov2Nano
@@ -35,12 +35,14 @@ def adopted(start: Start, file: Path) -> Start:
     beside it in ``.bin``. The network is changed in place, but for its backbone, and for the class
     layers of classes that COCO has not.
 
+    :raises ConfigError: another network than solov2-nano.
     :raises WeightsError: the files cannot be read.
     :raises CheckpointMismatch: they are of another network, or broken.
     """
     network = start.network
     if not isinstance(network, Solov2Nano):
-        raise TypeError(f"{network.spec.name} has no class branch of NanoDet's")
+        wrong = Mistake("network", "solov2-nano beside --detector", network.spec.name)
+        raise ConfigError("train", [wrong], "No other network has NanoDet's class branch.")
     branch = network.class_branch
     outputs = [nn.Conv2d(WIDTH, len(COCO_CLASSES) + _BOX_OUTPUTS, 1) for _ in branch.towers]
     parts: list[nn.Module] = [branch.laterals]
